@@ -1,0 +1,51 @@
+"""A browser's microphone and webcam as a `Source`."""
+
+from __future__ import annotations
+
+import threading
+
+from live.frames import AudioChunk, VideoFrame
+from live.protocols import AudioCallback, StateCallback, VideoCallback
+
+
+class RemoteSource:
+    """Hands what a peer receives to the session. Safe from any thread; what comes before `start` is dropped."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._on_audio: AudioCallback | None = None
+        self._on_video: VideoCallback | None = None
+        self._on_state: StateCallback | None = None
+
+    def start(
+        self,
+        on_audio: AudioCallback | None,
+        on_video: VideoCallback | None,
+        on_state: StateCallback,
+    ) -> None:
+        """Begin to deliver."""
+        with self._lock:
+            self._on_audio, self._on_video, self._on_state = on_audio, on_video, on_state
+
+    def stop(self) -> None:
+        """Stop delivering. Safe to call twice."""
+        with self._lock:
+            self._on_audio = self._on_video = self._on_state = None
+
+    def deliver_audio(self, chunk: AudioChunk) -> None:
+        """Sound arrived; `pts` is on the local monotonic clock (s)."""
+        callback = self._on_audio
+        if callback is not None:
+            callback(chunk)
+
+    def deliver_video(self, frame: VideoFrame) -> None:
+        """A picture arrived; `pts` is on the local monotonic clock (s)."""
+        callback = self._on_video
+        if callback is not None:
+            callback(frame)
+
+    def report(self, message: str) -> None:
+        """Tell the user something about the connection."""
+        callback = self._on_state
+        if callback is not None:
+            callback(message)
