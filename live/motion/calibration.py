@@ -20,6 +20,9 @@ CLICK_WINDOW_S: Final = 0.4
 ADAPTATION_S: Final = 60.0
 """Time constant of slow adaptation, for faces that stay near the neutral."""
 
+GLIDE_S: Final = 0.1
+"""Time constant with which the neutral in use follows a new estimate, so that a calibration does not jump."""
+
 _MEMORY_S: Final = 2.0
 _TURN_SCALE: Final = np.radians(12.0)
 _EXPRESSION_SCALE: Final = 0.15
@@ -35,11 +38,12 @@ class NeutralEstimator:
     The estimate is the median over the first second of a face (a lower quantile for lids and jaw, which only ever leave
     rest in one direction). Later it drifts towards what it sees with a time constant of `ADAPTATION_S`, and only while
     the face is near the neutral, so that talking or looking away does not count as rest. After `calibrate` it stays
-    fixed until `forget`.
+    fixed until `forget`. One estimator belongs to one thread.
     """
 
     def __init__(self) -> None:
         self._recent: deque[tuple[float, NDArray[np.float64]]] = deque()
+        self._target: NDArray[np.float64] | None = None
         self._neutral: NDArray[np.float64] | None = None
         self._started: float | None = None
         self._last: float = 0.0
@@ -73,32 +77,48 @@ class NeutralEstimator:
         self._recent.append((now, sample))
         while now - self._recent[0][0] > _MEMORY_S:
             self._recent.popleft()
-        if self._fixed:
-            return self.neutral
         if self._started is None:
             self._started = now
-        if self._neutral is None or now - self._started <= FIRST_ESTIMATE_S:
-            self._neutral = self._typical(FIRST_ESTIMATE_S)
-        else:
+        if self._target is None or not self.settled:
+            self._target = self._typical(FIRST_ESTIMATE_S)
+        elif not self._fixed:
             self._adapt(sample, step)
+        if self._neutral is None:
+            self._neutral = self._target.copy()
+        else:
+            self._neutral = self._neutral - np.expm1(-step / GLIDE_S) * (self._target - self._neutral)
         return self.neutral
 
     def calibrate(self) -> bool:
         """Make the face of the last `CLICK_WINDOW_S` the neutral, until `forget`.
+
+        The neutral glides there with the time constant `GLIDE_S`.
 
         Returns:
             False if no face has been seen yet; the neutral is then unchanged.
         """
         if not self._recent:
             return False
-        self._neutral = self._typical(CLICK_WINDOW_S)
+        self._target = self._typical(CLICK_WINDOW_S)
         self._fixed = True
         return True
+
+    def shift(self, before: MotionFrame, after: MotionFrame) -> None:
+        """Follow a change of measure: the same face, read as `before` until now, is read as `after` from now on.
+
+        Called when a better identity of the driver moves the coefficients of an unmoved face.
+        """
+        change = _pack(after) - _pack(before)
+        if not np.isfinite(change).all():
+            return
+        self._recent = deque((t, s + change) for t, s in self._recent)
+        if self._neutral is not None and self._target is not None:
+            self._neutral, self._target = self._neutral + change, self._target + change
 
     def forget(self) -> None:
         """Start anew with the automatic estimate (another person, another seat)."""
         self._recent.clear()
-        self._neutral, self._started, self._fixed = None, None, False
+        self._target, self._neutral, self._started, self._fixed = None, None, None, False
 
     def _typical(self, window_s: float) -> NDArray[np.float64]:
         samples = np.stack([s for t, s in self._recent if t >= self._last - window_s])
@@ -107,12 +127,12 @@ class NeutralEstimator:
         return typical
 
     def _adapt(self, sample: NDArray[np.float64], step: float) -> None:
-        assert self._neutral is not None
-        difference = sample - self._neutral
+        assert self._target is not None
+        difference = sample - self._target
         turn = np.linalg.norm(difference[EXPRESSION_COUNT : EXPRESSION_COUNT + 3]) / _TURN_SCALE
         expression = np.sqrt(np.mean(difference[:EXPRESSION_COUNT] ** 2)) / _EXPRESSION_SCALE
         nearness = np.exp(-0.5 * (turn**2 + expression**2))
-        self._neutral = self._neutral + -np.expm1(-min(step, 0.1) / ADAPTATION_S) * nearness * difference
+        self._target = self._target - np.expm1(-min(step, 0.1) / ADAPTATION_S) * nearness * difference
 
 
 def _pack(motion: MotionFrame) -> NDArray[np.float64]:

@@ -2,8 +2,8 @@
 
 All of it is a pure function of time and seed: the same instant always gives the same motion, in any order of asking
 and with no memory that grows. The statistics follow the literature on people looking at a screen: a blink every 4 s on
-average with a long-tailed distribution, lids that fall in about 120 ms and rise in about 200 ms (Doane 1980), gaze shifts
-of a degree or two about once a second.
+average with a long-tailed distribution, lids that fall in about 120 ms and rise in about 200 ms (Doane 1980), gaze
+shifts of a degree or two about once a second.
 """
 
 from __future__ import annotations

@@ -51,7 +51,13 @@ EXPRESSION_LIMIT: Final[FloatArray] = _highest()
 
 
 def soft_clip(
-    values: ArrayLike, low: ArrayLike, high: ArrayLike, knee: ArrayLike, *, fixed: ArrayLike | None = None
+    values: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    knee: ArrayLike,
+    *,
+    low_knee: ArrayLike | None = None,
+    fixed: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
     """Keep values within `low`..`high`, smoothly over the last `knee` at either end.
 
@@ -59,6 +65,7 @@ def soft_clip(
         values: (n,) to be limited; not finite ones become `fixed` (or the middle of the range).
         low, high: (n,) or scalars, the range, never left.
         knee: (n,) or scalar >= 0, width of the compressed part in the values' unit; 0 cuts.
+        low_knee: the same for the lower end when it differs; `None` = `knee`.
         fixed: (n,) values that must stay what they are (the portrait's rest); the range is widened to hold them, and
             the compressed part begins beyond them.
 
@@ -67,14 +74,15 @@ def soft_clip(
     """
     x = np.asarray(values, np.float64)
     lo, hi = np.asarray(low, np.float64), np.asarray(high, np.float64)
-    width = np.asarray(knee, np.float64)
+    above = np.asarray(knee, np.float64)
+    below = above if low_knee is None else np.asarray(low_knee, np.float64)
     if fixed is None:
         keep = 0.5 * (lo + hi)
-        upper, lower = hi - width, lo + width
+        upper, lower = hi - above, lo + below
     else:
         keep = np.asarray(fixed, np.float64)
         lo, hi = np.minimum(lo, keep), np.maximum(hi, keep)
-        upper, lower = np.maximum(hi - width, keep), np.minimum(lo + width, keep)
+        upper, lower = np.maximum(hi - above, keep), np.minimum(lo + below, keep)
     x = np.where(np.isfinite(x), x, keep)
     return np.where(x > upper, _bend(x, upper, hi), np.where(x < lower, -_bend(-x, -lower, -lo), x))
 
@@ -93,9 +101,8 @@ def limit_expression(expression: ArrayLike, rest: FloatArray) -> FloatArray:
 
     The lower end is cut, not softened: 0 is where the lips meet and the eye is open, and must be reached exactly.
     """
-    low = np.minimum(0.0, rest)
-    clipped = soft_clip(np.maximum(_finite(expression, rest), low), low, EXPRESSION_LIMIT, _UPPER_KNEE, fixed=rest)
-    return np.maximum(clipped, low).astype(np.float32)
+    clipped = soft_clip(expression, 0.0, EXPRESSION_LIMIT, _UPPER_KNEE, low_knee=0.0, fixed=rest)
+    return clipped.astype(np.float32)
 
 
 def limit_rotation(rotation: ArrayLike, rest: FloatArray) -> FloatArray:
@@ -118,11 +125,6 @@ def limit_translation(translation: ArrayLike) -> FloatArray:
 def limit_residual(residual: ArrayLike) -> FloatArray:
     """Learned shapes (16,) softly within ±`RESIDUAL_LIMIT` standard deviations."""
     return soft_clip(residual, -RESIDUAL_LIMIT, RESIDUAL_LIMIT, 1.0, fixed=0.0).astype(np.float32)
-
-
-def _finite(values: ArrayLike, otherwise: ArrayLike) -> NDArray[np.float64]:
-    x = np.asarray(values, np.float64)
-    return np.where(np.isfinite(x), x, np.asarray(otherwise, np.float64))
 
 
 def _upper_knee() -> FloatArray:

@@ -32,6 +32,8 @@ class OneEuroSettings:
         beta_rising, beta_falling: `beta` for the two directions when they differ; `None` = `beta`.
         derivative_cutoff: cut-off of the speed estimate, Hz: higher = wakes up sooner, but also on noise.
         prediction: 0..1, share of the low pass's delay to cancel by extrapolation.
+        prediction_speed: u/s at which half of that is done; slower signals are extrapolated less, because their speed
+            is mostly noise.
     """
 
     min_cutoff: float = 1.0
@@ -40,6 +42,7 @@ class OneEuroSettings:
     beta_falling: float | None = None
     derivative_cutoff: float = 1.0
     prediction: float = 0.0
+    prediction_speed: float = 0.0
 
 
 class OneEuroFilter:
@@ -57,6 +60,7 @@ class OneEuroFilter:
         self._beta_falling = np.array([s.beta if s.beta_falling is None else s.beta_falling for s in settings])
         self._derivative_cutoff = np.array([s.derivative_cutoff for s in settings], np.float64)
         self._prediction = np.array([s.prediction for s in settings], np.float64)
+        self._prediction_speed = np.array([s.prediction_speed for s in settings], np.float64)
         self.reset()
 
     def reset(self) -> None:
@@ -91,7 +95,9 @@ class OneEuroFilter:
         self._smooth = self._smooth + _alpha(cutoff, step) * (values - self._smooth)
         self._time, self._raw = time_s, values
         # On a ramp a first-order low pass trails by exactly its time constant.
-        ahead = self._speed * self._prediction / (2.0 * np.pi * cutoff)
+        power = self._speed**2
+        trust = power / np.maximum(power + self._prediction_speed**2, 1e-12)
+        ahead = trust * self._speed * self._prediction / (2.0 * np.pi * cutoff)
         predicted: Float64Array = self._smooth + ahead
         return predicted
 
