@@ -1,7 +1,7 @@
 """Puts received video packets together and releases a picture the moment its last packet (RTP marker) is here.
 
 The usual way is to wait for the first packet of the next picture, which costs one frame interval. A hole is left open
-for a retransmission; when that does not come, everything up to the next keyframe is dropped and a keyframe requested, because
+for a retransmission; when that does not come, everything up to the next keyframe is dropped and a keyframe requested:
 pictures predicted from a missing one are garbage that a face tracker should not see.
 """
 

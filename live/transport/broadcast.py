@@ -1,0 +1,291 @@
+"""A session's WebRTC output: one encode per codec and one of the sound, fanned out to all viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from statistics import median
+from typing import Final
+
+from live.errors import LiveError
+from live.frames import AudioChunk, RenderedFrame
+from live.mailbox import Mailbox
+from live.transport.audio_out import AudioOut
+from live.transport.delay_line import DelayLine
+from live.transport.encoded import VIDEO_CLOCK, Encoded, VideoCodec
+from live.transport.tracks import PacketTrack
+from live.transport.video_encoder import VideoEncoder
+
+logger = logging.getLogger(__name__)
+
+KEYFRAME_PAUSE: Final = 0.25
+"""Shortest time between two keyframes, seconds: many viewers that lose the same packet get one answer."""
+
+LATENCY_WINDOW: Final = 50
+"""Pictures whose median latency decides how long sound waits."""
+
+REPORT_WINDOW: Final = 64
+"""Pictures kept for the statistics channel."""
+
+
+class PictureLatency:
+    """Clock minus media time of pictures as they leave: what sound has to wait for. Times are arguments, seconds."""
+
+    def __init__(self) -> None:
+        self._measured: deque[float] = deque(maxlen=LATENCY_WINDOW)
+        self._value = 0.0
+
+    def observe(self, pts: float, now: float) -> None:
+        """A picture of media time `pts` leaves at `now`."""
+        if self._measured and abs(now - pts - self._value) > 2.0:
+            self._measured.clear()  # another source with another clock
+        self._measured.append(now - pts)
+        self._value = median(self._measured)
+
+    @property
+    def seconds(self) -> float:
+        """Median of the last pictures; 0 before the first."""
+        return self._value
+
+
+class VideoWorker:
+    """Encodes the newest picture on a thread of its own.
+
+    Args:
+        encoder: belongs to this worker from now on.
+        to_ticks: 90 kHz presentation time of a frame that is encoded now.
+        emit: takes what was encoded, on the thread.
+        failed: told what went wrong, once.
+    """
+
+    def __init__(
+        self,
+        encoder: VideoEncoder,
+        to_ticks: Callable[[RenderedFrame], int],
+        emit: Callable[[Encoded], None],
+        failed: Callable[[LiveError], None],
+    ) -> None:
+        self._encoder = encoder
+        self._to_ticks = to_ticks
+        self._emit = emit
+        self._failed = failed
+        self._box: Mailbox[RenderedFrame] = Mailbox()
+        self._keyframe = threading.Event()
+        self._last_keyframe = -KEYFRAME_PAUSE
+        self._ticks = 0
+        self._closed = False
+        self.encoded = 0
+        self._thread = threading.Thread(target=self._run, name="live-encode", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Pictures replaced by newer ones before they were encoded."""
+        return self._box.dropped
+
+    def push(self, frame: RenderedFrame) -> None:
+        """Encode `frame` next, instead of one that still waits."""
+        self._box.put(frame)
+
+    def request_keyframe(self) -> None:
+        """Make the next picture a keyframe, at most four times per second. From any thread."""
+        self._keyframe.set()
+
+    def close(self) -> None:
+        """Stop. Safe to call twice."""
+        self._closed = True
+        self._box.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        while not self._closed:
+            frame = self._box.take(1.0)
+            if frame is None:
+                continue
+            start_ns = time.monotonic_ns()
+            now = start_ns / 1e9
+            keyframe = self._keyframe.is_set() and now - self._last_keyframe >= KEYFRAME_PAUSE
+            if keyframe:
+                self._keyframe.clear()
+                self._last_keyframe = now
+            self._ticks = ticks = max(self._to_ticks(frame), self._ticks + 1)
+            try:
+                data, is_keyframe = self._encoder.encode(frame.image, ticks, keyframe)
+            except LiveError as error:
+                self._failed(error)
+                return
+            ready_ns = time.monotonic_ns()
+            frame.trace.stamp("encode", start_ns, ready_ns)
+            self.encoded += 1
+            if data:
+                self._emit(Encoded(data, ticks, is_keyframe, frame.trace, ready_ns))
+
+
+class Broadcast:
+    """A `Sink` for any number of viewers. Nothing runs while nobody watches.
+
+    `push_video` and `push_audio` may be called from any thread; viewers come and go on the event loop.
+
+    Args:
+        loop: where viewers live.
+        on_error: told when an encoder fails, on the event loop.
+        fps: nominal frame rate of the pictures.
+        bitrate: bits per second of the picture; `None` chooses by size.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        on_error: Callable[[LiveError], None],
+        fps: float = 25.0,
+        bitrate: int | None = None,
+    ) -> None:
+        self._loop = loop
+        self._on_error = on_error
+        self._fps = fps
+        self._bitrate = bitrate
+        self._latency = PictureLatency()
+        self._line = DelayLine()
+        self._sound: AudioOut | None = None
+        self._workers: dict[VideoCodec, VideoWorker] = {}
+        self._video_tracks: dict[PacketTrack, VideoCodec] = {}
+        self._audio_tracks: set[PacketTrack] = set()
+        self._newest: RenderedFrame | None = None
+        self._past_drops = 0
+        self._closed = False
+        self.sent: deque[Encoded] = deque(maxlen=REPORT_WINDOW)
+        """Pictures that left lately, newest last; for the statistics channel."""
+
+    # -- Sink
+
+    def push_video(self, frame: RenderedFrame) -> None:
+        """Send a picture to everyone who watches."""
+        self._newest = frame
+        for worker in tuple(self._workers.values()):
+            worker.push(frame)
+
+    def push_audio(self, chunk: AudioChunk) -> None:
+        """Send sound when the picture of the same media time leaves."""
+        self._line.write(chunk.samples, chunk.pts, time.monotonic())
+
+    def close(self) -> None:
+        """Stop all encoders and end all tracks. Safe to call twice, from any thread."""
+        self._closed = True
+        workers, self._workers = self._workers, {}
+        sound, self._sound = self._sound, None
+        for worker in workers.values():
+            worker.close()
+        if sound is not None:
+            sound.close()
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._end_tracks)
+
+    # -- viewers, on the event loop
+
+    @property
+    def viewers(self) -> int:
+        """Viewers there are now."""
+        return max(len(self._video_tracks), len(self._audio_tracks))
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that an encoder never saw because a newer one came."""
+        return self._past_drops + sum(worker.dropped for worker in self._workers.values())
+
+    @property
+    def picture_latency(self) -> float:
+        """Clock minus media time of pictures as they leave, seconds."""
+        return self._latency.seconds
+
+    def video_track(self, codec: VideoCodec) -> PacketTrack:
+        """A new viewer's picture; it begins with a keyframe that is requested now."""
+        track = PacketTrack("video", lambda: self.request_keyframe(codec))
+        self._video_tracks[track] = codec
+        worker = self._workers.get(codec)
+        if worker is None and not self._closed:
+            worker = VideoWorker(
+                VideoEncoder(codec, self._fps, self._bitrate), self._to_ticks, self._emit_video(codec), self._fail
+            )
+            self._workers[codec] = worker
+        if worker is not None:
+            worker.request_keyframe()
+            if self._newest is not None:
+                worker.push(self._newest)
+        return track
+
+    def audio_track(self) -> PacketTrack:
+        """A new viewer's sound."""
+        track = PacketTrack("audio")
+        self._audio_tracks.add(track)
+        if self._sound is None and not self._closed:
+            self._sound = AudioOut(self._line, lambda: self._latency.seconds, self._emit_audio)
+        return track
+
+    def request_keyframe(self, codec: VideoCodec) -> None:
+        """A viewer of `codec` cannot go on without one."""
+        worker = self._workers.get(codec)
+        if worker is not None:
+            worker.request_keyframe()
+
+    def remove(self, track: PacketTrack) -> None:
+        """A viewer is gone; encoders nobody needs any more stop (on a thread: the loop does not wait for them)."""
+        track.stop()
+        codec = self._video_tracks.pop(track, None)
+        self._audio_tracks.discard(track)
+        idle: list[VideoWorker | AudioOut] = []
+        if codec is not None and codec not in self._video_tracks.values() and codec in self._workers:
+            worker = self._workers.pop(codec)
+            self._past_drops += worker.dropped
+            idle.append(worker)
+        if not self._audio_tracks and self._sound is not None:
+            idle.append(self._sound)
+            self._sound = None
+        for encoder in idle:
+            self._loop.run_in_executor(None, encoder.close)
+
+    # -- inside
+
+    def _to_ticks(self, frame: RenderedFrame) -> int:
+        """Media time on the send clock: sound of the same media time carries the same instant."""
+        self._latency.observe(frame.pts, time.monotonic())
+        delay = self._line.delay if self._sound is not None else 0.0
+        return round((frame.pts + (delay or self._latency.seconds)) * VIDEO_CLOCK)
+
+    def _emit_video(self, codec: VideoCodec) -> Callable[[Encoded], None]:
+        def deliver(item: Encoded) -> None:
+            if item.trace is not None:
+                item.trace.stamp("send", item.ready_ns)
+            self.sent.append(item)
+            for track, wanted in self._video_tracks.items():
+                if wanted == codec:
+                    track.offer(item)
+
+        return lambda item: self._post(lambda: deliver(item))
+
+    def _emit_audio(self, item: Encoded) -> None:
+        def deliver() -> None:
+            for track in self._audio_tracks:
+                track.offer(item)
+
+        self._post(deliver)
+
+    def _fail(self, error: LiveError) -> None:
+        logger.warning("%s", error)
+        self._post(lambda: self._on_error(error))
+
+    def _post(self, call: Callable[[], None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:  # the loop is closed
+            self._closed = True
+
+    def _end_tracks(self) -> None:
+        for track in (*self._video_tracks, *self._audio_tracks):
+            track.stop()
+        self._video_tracks.clear()
+        self._audio_tracks.clear()
