@@ -34,8 +34,9 @@ SINK_FAILURES: Final = 5
 MESSAGES: Final = 100
 """State messages kept."""
 
-FARTHEST: Final = 2.0
-"""Seconds by which a driver's `pts` may differ from the session clock before its capture instant is used instead."""
+FARTHEST: Final = 0.4
+"""Seconds by which a driver's `pts` may differ from its capture instant on the session clock. Beyond that the driver
+counts from somewhere else (sliders, idle motion before the first sound), and the capture instant is used."""
 
 
 class Session:
@@ -49,7 +50,6 @@ class Session:
         renderer: draws it.
         source: captures; `None` when somebody else calls the driver (sliders).
         on_state: told every sentence for the user, from any thread; must return at once.
-        retarget: maps the driver's motion to the avatar's frame, on the render thread; `None` = already there.
         clock_ns: monotonic clock, for tests.
     """
 
@@ -60,13 +60,11 @@ class Session:
         source: Source | None = None,
         *,
         on_state: StateCallback | None = None,
-        retarget: Callable[[MotionFrame], MotionFrame] | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._clock_ns = clock_ns
         self._epoch_ns = clock_ns()
         self._on_state = on_state
-        self._retarget = retarget
         self._lock = threading.RLock()
         self._driver = driver
         self._renderer = renderer
@@ -155,11 +153,10 @@ class Session:
             self._sink_drops += getattr(sink, "dropped", 0)
         self._guard("sink", sink.close)
 
-    def set_driver(self, driver: Driver, retarget: Callable[[MotionFrame], MotionFrame] | None = None) -> None:
-        """Let another driver (and its retargeting) take over from the next picture on."""
+    def set_driver(self, driver: Driver) -> None:
+        """Let another driver take over from the next picture on."""
         with self._lock:
             old, self._driver = self._driver, driver
-            self._retarget = retarget
             self._delay.reset()
         if old is not driver:
             self._guard("driver", old.close)
@@ -283,7 +280,7 @@ class Session:
     def _render_loop(self) -> None:
         while not self._stopping.is_set():
             with self._lock:
-                driver, retarget = self._driver, self._retarget
+                driver = self._driver
                 old, new = self._renderer, self._next_renderer
                 if new is not None:
                     self._renderer, self._next_renderer = new, None
@@ -299,7 +296,7 @@ class Session:
             if motion is None:
                 continue
             try:
-                image = renderer.render(motion if retarget is None else retarget(motion))
+                image = renderer.render(motion)
             except Exception as error:
                 self._failed("renderer", error)
                 self._stopping.wait(ERROR_PAUSE)

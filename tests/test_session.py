@@ -266,19 +266,6 @@ def test_a_new_sink_sees_the_newest_picture() -> None:
         assert len(late.frames) == 1
 
 
-def test_retargeting_runs_before_the_renderer() -> None:
-    driver, renderer, sink = StepDriver(), FlatRenderer(), ListSink()
-
-    def smile(motion: MotionFrame) -> MotionFrame:
-        motion.expression[:] = 0.5
-        return motion
-
-    with Session(driver, renderer, retarget=smile) as session:
-        session.add_sink(sink)
-        step(driver, sink)
-    assert renderer.motions[0].expression[3] == 0.5
-
-
 def test_a_source_that_can_never_work_is_refused() -> None:
     session = Session(StepDriver(), FlatRenderer(), HandSource(DeviceError("No microphone.", "Plug one in.")))
     with pytest.raises(DeviceError):
