@@ -1,0 +1,88 @@
+"""From pictures and priors to the arrays that the networks read: the same code in training and live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from live.frames import FloatArray, Image
+from live.render.live_network.config import LiveConfig
+from live.render.live_network.regions import Regions
+from live.render.prior import MotionPrior
+
+
+@dataclass(frozen=True, slots=True)
+class FrameArrays:
+    """Per-frame network input without the motion window; all float32, pictures −1…1, channels first.
+
+    Attributes:
+        composite: (3, S, S); prior: (P, 64, 64); mouth: (1 + P, C, C); eyes: (2, 1 + P, c, c).
+    """
+
+    composite: FloatArray
+    prior: FloatArray
+    mouth: FloatArray
+    eyes: FloatArray
+
+
+def signed(image: Image) -> FloatArray:
+    """uint8 (H, W, C) → float32 (C, H, W), −1…1."""
+    return np.ascontiguousarray(image.transpose(2, 0, 1), np.float32) * np.float32(2 / 255) - np.float32(1)
+
+
+def pack_prior(prior: MotionPrior) -> FloatArray:
+    """float32 (64, 64, 8): displacement x and y (−1…1 units), skin, hidden, mouth, eyes, u, v (−1…1)."""
+    return np.concatenate(
+        [
+            prior.displacement() * 2,
+            np.stack([prior.skin, prior.hidden, prior.mouth, prior.eyes], axis=-1),
+            (prior.uv * 2 - 1) * prior.skin[..., None],
+        ],
+        axis=-1,
+    ).astype(np.float32, copy=False)
+
+
+def shrink(image: Image, side: int) -> Image:
+    """Square uint8 picture at (side, side)."""
+    if image.shape[0] == side:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
+
+
+def portrait_arrays(portrait: Image, regions: Regions, config: LiveConfig) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """What enrolment reads: (3, S, S) picture, (3, C, C) mouth, (2, 3, c, c) eyes, from a square RGB portrait."""
+    eyes = [signed(box.cut(portrait, config.eyes.crop)) for box in (regions.right_eye, regions.left_eye)]
+    mouth = signed(regions.mouth.cut(portrait, config.mouth.crop))
+    return signed(shrink(portrait, config.size)), mouth, np.stack(eyes)
+
+
+def frame_arrays(composite: Image, prior: MotionPrior, regions: Regions, config: LiveConfig) -> FrameArrays:
+    """What a frame reads.
+
+    Args:
+        composite: the geometric picture, square, any size; region crops are cut from it at its own resolution.
+        prior: on the 64² grid.
+        regions: of the driven face.
+        config: sizes.
+    """
+    packed = pack_prior(prior)
+    guides = np.ascontiguousarray(packed[..., 2:])
+
+    def crop(box_side: int, *names: str) -> FloatArray:
+        crops = []
+        for name in names:
+            box = getattr(regions, name)
+            crops.append(
+                np.concatenate([signed(box.cut(composite, box_side)), box.cut(guides, box_side).transpose(2, 0, 1)])
+            )
+        return np.stack(crops)
+
+    return FrameArrays(
+        composite=signed(shrink(composite, config.size)),
+        prior=np.ascontiguousarray(packed.transpose(2, 0, 1)),
+        mouth=crop(config.mouth.crop, "mouth")[0],
+        eyes=crop(config.eyes.crop, "right_eye", "left_eye"),
+    )
