@@ -46,7 +46,12 @@ def rasterise(
 
 @numba.njit(nogil=True, cache=True, fastmath=False)  # type: ignore[untyped-decorator]
 def _draw(
-    points: FloatArray, faces: IntArray, attributes: FloatArray, values: FloatArray, triangles: IntArray, depth: FloatArray
+    points: FloatArray,
+    faces: IntArray,
+    attributes: FloatArray,
+    values: FloatArray,
+    triangles: IntArray,
+    depth: FloatArray,
 ) -> None:
     height, width = triangles.shape
     channels = attributes.shape[1]

@@ -1,0 +1,69 @@
+"""The part of a face that the model does not explain: landmark residuals of one photo, spread over the mesh.
+
+With it the posed mesh meets the photo's landmarks exactly at rest, so that the warp starts from the photo itself.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from live.frames import FloatArray
+from live.motion.arkit import ARKIT_INDEX
+from live.motion.face_model import PART_EYE_SOCKET, PART_EYEBALL, PART_GUMS, PART_MOUTH_SOCKET, PART_TEETH, FaceModel
+from live.motion.fitting import FaceFit
+from live.motion.landmark_groups import LEFT_IRIS, LIPS, RIGHT_IRIS
+from live.motion.pose import rotation_matrix
+from live.render.posed import Correction
+
+SKIN_LANDMARKS: Final = 468
+JAW_DROP: Final = 0.5
+"""Lips that touch would share a residual; the distances are those of a face with its mouth this far open."""
+REACH_CM: Final = 5.0
+"""Distance from the nearest landmark over which the residual fades (scalp, neck)."""
+SMOOTHING_CM: Final = 0.02
+"""Diagonal term of the kernel matrix against tracker noise between close landmarks."""
+
+
+def photo_correction(model: FaceModel, fit: FaceFit, landmarks: FloatArray) -> Correction:
+    """Spread what a fit leaves unexplained.
+
+    Interpolates with the biharmonic kernel |r| of three dimensions (Carr et al. 2001, "Reconstruction and
+    representation of 3D objects with radial basis functions").
+
+    Args:
+        model: the face model.
+        fit: of the photo.
+        landmarks: float32 (478, 3) tracked in the photo, pixels of the fit's picture.
+
+    Returns:
+        Shifts within the picture plane of the fit's pose, in head coordinates (cm).
+    """
+    head = model.landmarks(fit.identity, fit.expression, fit.residual)
+    shift = np.zeros_like(head)
+    shift[:, :2] = (landmarks[:, :2] - fit.project(head)[:, :2]) / np.float32(fit.scale)
+    shift[:, 1] *= -1
+    residual = shift @ rotation_matrix(fit.rotation)  # R^T applied to rows
+    jaw = ARKIT_INDEX["jawOpen"]
+    centres = (model.landmarks_mean + JAW_DROP * model.landmarks_expression[jaw])[:SKIN_LANDMARKS].astype(np.float64)
+    targets = (model.mesh_mean + JAW_DROP * model.mesh_expression[jaw]).astype(np.float64)
+    kernel = -cdist(centres, centres) - SMOOTHING_CM * np.eye(SKIN_LANDMARKS)
+    system = np.zeros((SKIN_LANDMARKS + 1, SKIN_LANDMARKS + 1))
+    system[:-1, :-1], system[-1, :-1], system[:-1, -1] = kernel, 1.0, 1.0
+    known = np.zeros((SKIN_LANDMARKS + 1, 3))
+    known[:-1] = residual[:SKIN_LANDMARKS]
+    solution = np.linalg.solve(system, known)
+    distance = cdist(targets, centres)
+    mesh = -distance @ solution[:-1] + solution[-1]
+    nearest = distance.min(1)
+    mesh *= np.exp(-((np.maximum(nearest - 1.0, 0.0) / REACH_CM) ** 2))[:, None]
+    part = model.mesh_part
+    inside = np.isin(part, (PART_MOUTH_SOCKET, PART_GUMS, PART_TEETH))
+    mesh[inside] = residual[list(LIPS)].mean(0)
+    eyes = np.isin(part, (PART_EYEBALL, PART_EYE_SOCKET))
+    on_left = model.mesh_mean[:, 0] > 0  # the subject's left is at the image's right
+    mesh[eyes & on_left] = residual[list(LEFT_IRIS)].mean(0)
+    mesh[eyes & ~on_left] = residual[list(RIGHT_IRIS)].mean(0)
+    return Correction(mesh=mesh.astype(np.float32), landmarks=residual.astype(np.float32))

@@ -1,0 +1,234 @@
+"""The inside of the mouth: the model's own teeth, gums, tongue and cavity, drawn through the lips' opening.
+
+Colours and brightness follow the photo: light from skin and the white of the eyes, hue from lips, teeth from the photo
+itself where it shows any. Teeth of the photo move with the skull as a picture layer over the model's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from live.frames import FloatArray, Image
+from live.motion.landmark_groups import INNER_LIP, LEFT_EYE, OUTER_LIP, RIGHT_EYE
+from live.render.grid import smooth_step
+from live.render.opening import eye_outline, mouth_outline, opening_mask
+from live.render.posed import PosedFace
+from live.render.rasterise import rasterise, vertex_normals
+from live.render.surface import Surface
+from live.render.warp import blend_patch, patch_box
+
+SUPERSAMPLE: Final = 2
+DEPTH_FADE_CM: Final = 2.6
+"""Light falls to 1/e over this depth behind the front teeth."""
+AMBIENT: Final = 0.5
+LIP_SHADOW: Final = 0.55
+"""How much lips darken what is right behind them."""
+TOOTH_TINT: Final = (1.0, 0.965, 0.90)
+"""Colour of teeth against the white of the eye."""
+CAVITY: Final = (0.22, 0.08, 0.07)
+"""Reflectance of the mouth's wall, before the depth's darkness."""
+MIN_TEETH_SHARE: Final = 0.12
+"""Share of the photo's mouth opening that must look like teeth before they are used."""
+MIN_OPENING_CM: Final = 0.25
+"""Height of the photo's mouth opening from which its teeth are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class MouthColours:
+    """float32 (3,) RGB 0..255 each, as lit from the front."""
+
+    tooth: FloatArray
+    gum: FloatArray
+    tongue: FloatArray
+    cavity: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class _PhotoTeeth:
+    """Teeth seen in the photo: a patch at `origin` (pixels of the portrait), colour and how sure each pixel is tooth."""
+
+    origin: tuple[int, int]
+    colour: FloatArray
+    alpha: FloatArray
+
+
+class MouthLayer:
+    """Draws the inside of an avatar's mouth.
+
+    Args:
+        surface: of the face model.
+        image: uint8 (S, S, 3), the portrait.
+        source: the mesh as in the portrait.
+    """
+
+    def __init__(self, surface: Surface, image: Image, source: PosedFace) -> None:
+        self._surface = surface
+        self._side = image.shape[0]
+        self._source = source
+        opening, box = self._photo_opening(image, source)
+        self.colours, tooth_mask = _measure(image, source.landmarks, opening)
+        self._teeth = self._extract_teeth(image, opening, tooth_mask, box)
+        self._albedo = self._vertex_albedo()
+        used = np.unique(surface.mouth_faces)
+        renumber = np.full(len(self._albedo), -1, np.int32)
+        renumber[used] = np.arange(len(used), dtype=np.int32)
+        self._used = used
+        self._faces = np.ascontiguousarray(renumber[surface.mouth_faces])
+        self._albedo = np.ascontiguousarray(self._albedo[used])
+        tooth = surface.is_upper_tooth
+        front = tooth & (surface.model.mesh_mean[:, 2] > np.quantile(surface.model.mesh_mean[tooth, 2], 0.5))
+        self._front_teeth: NDArray[np.intp] = np.flatnonzero(front)
+
+    def draw(self, canvas: Image, driving: PosedFace) -> None:
+        """Fill the opening between the lips of `canvas`, uint8 (S', S', 3), in place."""
+        extent = canvas.shape[0]
+        outline = mouth_outline(driving.landmarks)
+        box = patch_box(outline, extent, 4)
+        if box is None:
+            return
+        x, y, width, height = box
+        mask = opening_mask(outline, (width, height), (x, y), extent)
+        alpha = cv2.GaussianBlur(mask, (0, 0), max(extent / 700, 0.5))
+        if float(alpha.max()) < 0.02:
+            return
+        inside = self._interior(driving, box, extent)
+        if self._teeth is not None:
+            self._lay_photo_teeth(inside, self._teeth, driving, box, extent)
+        inside *= self._lip_shadow(mask, driving, extent)[..., None]
+        blend_patch(canvas, inside, alpha, (x, y))
+
+    def _interior(self, driving: PosedFace, box: tuple[int, int, int, int], extent: int) -> FloatArray:
+        x, y, width, height = box
+        points = driving.points[self._used]
+        normals = vertex_normals(points * np.array([1, -1, 1], np.float32), self._faces)
+        front = float(driving.points[self._front_teeth, 2].max())
+        depth = np.maximum(front - points[:, 2], 0) / np.float32(driving.scale)
+        light = np.exp(-depth / np.float32(DEPTH_FADE_CM))
+        facing = np.clip(0.25 * -normals[:, 1] * 0 + normals[:, 2], 0, 1)
+        shade = light * (AMBIENT + (1 - AMBIENT) * facing)
+        colour = np.ascontiguousarray(self._albedo * shade[:, None], np.float32)
+        grid = points * np.float32(extent) - np.array([x, y, 0], np.float32)
+        values, triangles, _ = rasterise(
+            grid * np.float32(SUPERSAMPLE), self._faces, colour, (width * SUPERSAMPLE, height * SUPERSAMPLE)
+        )
+        empty = triangles < 0
+        values[empty] = self.colours.cavity * 0.2
+        return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+    def _lip_shadow(self, mask: FloatArray, driving: PosedFace, extent: int) -> FloatArray:
+        """Darker towards the lips, more so under the upper one, which keeps out the light from above."""
+        reach = max(0.22 * driving.scale * extent, 0.7)
+        near = cv2.GaussianBlur(mask, (0, 0), reach)
+        drop = int(round(0.5 * reach))
+        from_above = np.zeros_like(near)
+        from_above[drop:] = near[: near.shape[0] - drop] if drop else near
+        return 1 - np.float32(LIP_SHADOW) * (1 - smooth_step(np.minimum(near, from_above), 0.25, 0.95))
+
+    def _lay_photo_teeth(
+        self, inside: FloatArray, teeth: _PhotoTeeth, driving: PosedFace, box: tuple[int, int, int, int], extent: int
+    ) -> None:
+        x, y, width, height = box
+        # The plane of the front teeth, driven → photo, as an affine map.
+        after = driving.points[self._front_teeth, :2]
+        before = self._source.points[self._front_teeth, :2]
+        design = np.concatenate([after, np.ones((len(after), 1), np.float32)], axis=1)
+        affine, *_ = np.linalg.lstsq(design.astype(np.float64), before.astype(np.float64), rcond=None)
+        columns, rows = np.meshgrid(np.arange(width) + x + 0.5, np.arange(height) + y + 0.5)
+        spot = np.stack([columns / extent, rows / extent, np.ones_like(columns)], -1) @ affine
+        position = (spot * self._side - np.array(teeth.origin) - 0.5).astype(np.float32)
+        colour = cv2.remap(teeth.colour, position, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.remap(teeth.alpha, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        inside += (colour - inside) * alpha[..., None]
+
+    def _photo_opening(self, image: Image, source: PosedFace) -> tuple[FloatArray, tuple[int, int, int, int] | None]:
+        """The photo's own mouth opening, (S, S) 0..1, zero when it is too narrow to show anything."""
+        outline = mouth_outline(source.landmarks)
+        upper, lower = source.landmarks[INNER_LIP[5], :2], source.landmarks[INNER_LIP[15], :2]
+        height_cm = float(np.linalg.norm(lower - upper)) / source.scale
+        box = patch_box(outline, self._side, 4)
+        if height_cm < MIN_OPENING_CM or box is None:
+            return np.zeros(image.shape[:2], np.float32), None
+        return opening_mask(outline, (self._side, self._side)), box
+
+    def _extract_teeth(
+        self, image: Image, opening: FloatArray, tooth_mask: FloatArray, box: tuple[int, int, int, int] | None
+    ) -> _PhotoTeeth | None:
+        if box is None or float((tooth_mask * opening).sum()) < MIN_TEETH_SHARE * max(float(opening.sum()), 1.0):
+            return None
+        x, y, width, height = box
+        part = np.s_[y : y + height, x : x + width]
+        soft = max(0.04 * self._source.scale * self._side, 0.6)
+        alpha = cv2.GaussianBlur(tooth_mask[part] * opening[part], (0, 0), soft)
+        alpha = smooth_step(alpha, 0.25, 0.75) * smooth_step(cv2.GaussianBlur(opening[part], (0, 0), soft), 0.35, 0.8)
+        return _PhotoTeeth((x, y), image[part].astype(np.float32), alpha)
+
+    def _vertex_albedo(self) -> FloatArray:
+        surface, colours = self._surface, self.colours
+        albedo = np.tile(colours.cavity, (len(surface.is_gum), 1)).astype(np.float32)
+        albedo[surface.is_gum] = colours.gum
+        albedo[surface.is_tongue] = colours.tongue
+        albedo[surface.is_upper_tooth] = colours.tooth
+        albedo[surface.is_lower_tooth] = colours.tooth * np.float32(0.9)
+        return albedo
+
+
+def _measure(image: Image, landmarks: FloatArray, opening: FloatArray) -> tuple[MouthColours, FloatArray]:
+    """Colours of the photo's mouth, and which pixels (S, S) 0..1 look like teeth (only meaningful in the opening)."""
+    side = image.shape[0]
+    pixels = image.astype(np.float32)
+    luminance = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    white = np.maximum(*(opening_mask(eye_outline(landmarks, ring), (side, side)) for ring in (RIGHT_EYE, LEFT_EYE)))
+    eye_pixels = pixels[white > 0.9]
+    lips = np.clip(_ring_mask(landmarks, side) - opening, 0, 1)
+    lip = np.median(pixels[lips > 0.9], axis=0) if (lips > 0.9).any() else np.array([150.0, 90.0, 85.0])
+    skin = np.median(pixels[_cheek_mask(landmarks, side) > 0.5], axis=0)
+    # The white of the eye gives light and white balance; skin bounds it where the eyes are narrow or shaded.
+    if len(eye_pixels) >= 12:
+        order = eye_pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+        eye_white = np.median(eye_pixels[order >= np.quantile(order, 0.85)], axis=0)
+    else:
+        eye_white = skin * 1.1
+    skin_level = float(skin.mean())
+    level = float(np.clip(eye_white.mean() * 1.05, 0.85 * skin_level, max(1.55 * skin_level, 90.0)))
+    hue = 0.5 * eye_white / max(float(eye_white.mean()), 1.0) + 0.5
+    tooth = np.minimum(level * hue * np.array(TOOTH_TINT), 245.0)
+    teeth_like = np.zeros((side, side), np.float32)
+    if opening.any():
+        inside = opening > 0.8
+        values = luminance[inside]
+        if len(values) >= 12:
+            bright = float(np.quantile(values, 0.85))
+            saturation = 1 - pixels.min(2) / np.maximum(pixels.max(2), 1)
+            # Teeth are brighter than lips and paler than skin.
+            pale = smooth_step(saturation, 0.5, 0.3)
+            floor = max(0.9 * float(lip @ (0.299, 0.587, 0.114)), 0.5 * bright)
+            if bright > 1.05 * float(lip @ (0.299, 0.587, 0.114)):
+                teeth_like = smooth_step(luminance, floor * 0.8, floor) * pale
+                chosen = inside & (teeth_like > 0.6) & (luminance >= 0.8 * bright)
+                if chosen.sum() >= 8:
+                    tooth = np.median(pixels[chosen], axis=0)
+    light = tooth / np.array(TOOTH_TINT) / 0.80
+    gum = 0.55 * lip + 0.45 * light * np.array([0.62, 0.33, 0.33])
+    tongue = 0.45 * lip + 0.55 * light * np.array([0.60, 0.30, 0.29])
+    cavity = light * np.array(CAVITY)
+    colours = (np.asarray(v, np.float32) for v in (tooth, gum, tongue, cavity))
+    return MouthColours(*colours), teeth_like
+
+
+def _ring_mask(landmarks: FloatArray, side: int) -> FloatArray:
+    mask = np.zeros((side, side), np.uint8)
+    cv2.fillPoly(mask, [np.round(landmarks[list(OUTER_LIP), :2] * side).astype(np.int32)], 1)
+    return mask.astype(np.float32)
+
+
+def _cheek_mask(landmarks: FloatArray, side: int) -> FloatArray:
+    """A patch of skin on either cheek."""
+    mask = np.zeros((side, side), np.uint8)
+    for patch in ((117, 118, 101, 205, 187, 123), (346, 347, 330, 425, 411, 352)):
+        cv2.fillPoly(mask, [np.round(landmarks[list(patch), :2] * side).astype(np.int32)], 1)
+    return mask.astype(np.float32)

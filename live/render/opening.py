@@ -1,0 +1,93 @@
+"""Outlines of mouth and eye openings as smooth polygons, and their anti-aliased masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+
+from live.frames import FloatArray
+from live.motion.landmark_groups import INNER_LIP
+
+_SUBDIVISIONS: Final = 4
+_SHIFT: Final = 4
+"""Fractional bits of polygon corners: 1/16 pixel."""
+_SUPERSAMPLE: Final = 2
+
+
+def mouth_outline(landmarks: FloatArray) -> FloatArray:
+    """Edge of the opening between the lips, float32 (80, 2), from (478, 3) landmarks, in their unit."""
+    return _outline(landmarks, INNER_LIP)
+
+
+def eye_outline(landmarks: FloatArray, eye: Sequence[int]) -> FloatArray:
+    """Edge of the opening between the lids, float32 (64, 2); `eye` is `LEFT_EYE` or `RIGHT_EYE`."""
+    return _outline(landmarks, eye)
+
+
+def gap(landmarks: FloatArray, ring: Sequence[int]) -> FloatArray:
+    """Distance upper to lower edge at each pair of opposite points, across the line between the corners.
+
+    Negative where the upper edge has passed the lower one. `ring` starts at one corner and has the other in its middle.
+    """
+    points = landmarks[list(ring), :2]
+    half = len(ring) // 2
+    upper, lower = points[1:half], points[half + 1 :][::-1]
+    return np.asarray((lower - upper) @ _across(points, half), np.float32)
+
+
+def _across(points: FloatArray, half: int) -> FloatArray:
+    """Unit vector from the upper to the lower edge (image axes), perpendicular to the line between the corners."""
+    line = points[half] - points[0]
+    length = float(np.hypot(line[0], line[1]))
+    if length < 1e-9:
+        return np.array([0, 1], np.float32)
+    across = np.array([-line[1], line[0]], np.float32) / np.float32(length)
+    # Rings run from the image's left corner over the top to the right one, or the other way round.
+    return across if across[1] >= 0 else -across
+
+
+def _outline(landmarks: FloatArray, ring: Sequence[int]) -> FloatArray:
+    points = landmarks[list(ring), :2].copy()
+    half = len(ring) // 2
+    across = _across(points, half)
+    # Where the edges have crossed the opening is closed: both meet half-way, or the polygon would show a wrong hole.
+    opening = (points[half + 1 :][::-1] - points[1:half]) @ across
+    crossed = np.minimum(opening, 0.0)[:, None] * across * 0.5
+    points[1:half] += crossed
+    points[half + 1 :] -= crossed[::-1]
+    upper = _spline(points[: half + 1])
+    lower = _spline(np.concatenate([points[half:], points[:1]]))
+    return np.concatenate([upper[:-1], lower[:-1]]).astype(np.float32)
+
+
+def _spline(points: FloatArray) -> FloatArray:
+    """Open Catmull-Rom curve through points (n, 2), `_SUBDIVISIONS` segments for each of theirs."""
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    p0, p1, p2, p3 = padded[:-3, None], padded[1:-2, None], padded[2:-1, None], padded[3:, None]
+    t = (np.arange(_SUBDIVISIONS, dtype=np.float32) / _SUBDIVISIONS)[None, :, None]
+    curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
+    return np.concatenate([curve.reshape(-1, 2), points[-1:]])
+
+
+def opening_mask(
+    outline: FloatArray, size: tuple[int, int], origin: tuple[int, int] = (0, 0), extent: float | None = None
+) -> FloatArray:
+    """Fill an outline, float32 (h, w) of 0..1, anti-aliased.
+
+    Args:
+        outline: (n, 2) in crop sides.
+        size: (width, height) of the mask in pixels.
+        origin: pixel of the whole picture that is the mask's first.
+        extent: side of the whole picture in pixels; default: the mask is the whole picture.
+    """
+    width, height = size
+    scale = np.array([width, height], np.float32) if extent is None else np.full(2, extent, np.float32)
+    corners = (outline * scale - np.array(origin, np.float32)) * _SUPERSAMPLE - 0.5
+    mask = np.zeros((height * _SUPERSAMPLE, width * _SUPERSAMPLE), np.uint8)
+    fixed = np.round(corners * (1 << _SHIFT)).astype(np.int32)
+    cv2.fillPoly(mask, [fixed], 255, lineType=cv2.LINE_AA, shift=_SHIFT)
+    small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) * np.float32(1 / 255)

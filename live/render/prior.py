@@ -1,0 +1,162 @@
+"""The motion prior: where each pixel of the driven picture comes from in the photo, by geometry alone.
+
+The fitted mesh is posed as in the photo and as driven; the driven mesh is rasterised with the displacement back to the
+photo as attribute, so that occlusion is right and nothing folds at the face's border. What the mesh does not show (hair,
+neck, background) and what the photo does not show (the hidden side of nose and cheek) is filled smoothly. The same object
+drives the geometric renderer and is an input of the networks, in training and live.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from live.frames import FloatArray
+from live.motion.landmark_groups import LEFT_EYE, RIGHT_EYE
+from live.render.extend import push_pull
+from live.render.grid import border_fade, pixel_centres, smooth_step
+from live.render.opening import eye_outline, mouth_outline, opening_mask
+from live.render.posed import PosedFace
+from live.render.rasterise import NO_TRIANGLE, rasterise, vertex_normals
+from live.render.surface import Surface
+
+VISIBILITY_GRID: Final = 192
+"""Side of the z-buffer in which the photo's own occlusion is found."""
+GRAZING: Final = 0.2
+"""Skin whose normal has less than this towards the viewer is not taken from the photo: it is smeared and may be hair."""
+DEPTH_TOLERANCE_CM: Final = 0.35
+
+HEAD_HALF_WIDTH_CM: Final = 9.5
+HEAD_ABOVE_CM: Final = 14.0
+HEAD_BELOW_CM: Final = 7.5
+"""Half axes of the ellipse about the head's origin within which hair and neck move rigidly with the head."""
+STILL_FROM: Final = 2.6
+"""Ellipse radii from which the picture does not follow the head."""
+SPREAD_CM: Final = 9.0
+"""Distance from the mesh over which its own deformation fades out."""
+BORDER: Final = 0.06
+"""Width of the strip along the frame's border over which all motion fades to zero, crop sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionPrior:
+    """The prior on a grid of (h, w); all float32.
+
+    Attributes:
+        flow: (h, w, 2) position in the photo, x and y in crop sides (0..1; no motion = the pixel's own centre,
+            (i + 0.5) / w), that the pixel is to be taken from. Defined everywhere, the openings included, where it
+            continues the surrounding skin's motion.
+        skin: (h, w) 1 on face, ears and scalp of the mesh (hair and neck are not part of it).
+        hidden: (h, w) 1 where that skin cannot be seen in the photo (turned away, or behind the nose); `flow` is a
+            filled-in guess there.
+        mouth: (h, w) 0..1 opening between the lips, anti-aliased.
+        eyes: (h, w) 0..1 openings between the lids, anti-aliased.
+        uv: (h, w, 2) texture coordinates 0..1 of the mesh, 0 outside `skin`.
+    """
+
+    flow: FloatArray
+    skin: FloatArray
+    hidden: FloatArray
+    mouth: FloatArray
+    eyes: FloatArray
+    uv: FloatArray
+
+    def displacement(self) -> FloatArray:
+        """(h, w, 2) `flow` less the pixel's own position, crop sides."""
+        height, width = self.skin.shape
+        return self.flow - pixel_centres(width, height)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """The face as it is in the photo, and which of its vertices the photo shows.
+
+    Attributes:
+        posed: the mesh in the photo.
+        visible: float32 (V,), > 0 where seen well enough to be copied. Continuous, so that its zero line, interpolated
+            over the triangles, is smooth.
+    """
+
+    posed: PosedFace
+    visible: FloatArray
+
+    @staticmethod
+    def of(surface: Surface, posed: PosedFace) -> SourceView:
+        """Find what the photo shows, by a z-buffer."""
+        points = posed.points * np.float32(VISIBILITY_GRID)
+        nothing = np.zeros((len(points), 0), np.float32)
+        _, _, depth = rasterise(points, surface.skin_faces, nothing, (VISIBILITY_GRID, VISIBILITY_GRID))
+        upright = posed.points * np.array([1, -1, 1], np.float32)
+        facing = vertex_normals(upright, surface.skin_faces)[:, 2] - np.float32(GRAZING)
+        cell = np.clip(points[:, :2].astype(np.int32), 0, VISIBILITY_GRID - 1)
+        inside = ((points[:, :2] >= 0) & (points[:, :2] < VISIBILITY_GRID)).all(1)
+        tolerance = DEPTH_TOLERANCE_CM * posed.scale * VISIBILITY_GRID
+        in_front = points[:, 2] >= depth[cell[:, 1], cell[:, 0]] - tolerance
+        return SourceView(posed, np.where(in_front & inside, facing, np.minimum(facing, -0.3)).astype(np.float32))
+
+
+def motion_prior(surface: Surface, source: SourceView, driving: PosedFace, size: tuple[int, int]) -> MotionPrior:
+    """The prior for one frame.
+
+    Args:
+        surface: of the face model.
+        source: the face in the photo (the same person and crop as `driving`).
+        driving: the face as it is to be.
+        size: (width, height) of the grid. The crop is square, so normally both are equal.
+    """
+    width, height = size
+    extent = np.array([width, height, width], np.float32)
+    attributes = np.concatenate(
+        [source.posed.points[:, :2] - driving.points[:, :2], source.visible[:, None], surface.model.mesh_uv], axis=1
+    )
+    values, triangles, _ = rasterise(driving.points * extent, surface.skin_faces, attributes, size)
+    skin = (triangles != NO_TRIANGLE).astype(np.float32)
+    known = skin * (values[..., 2] > 0)
+    centres = pixel_centres(width, height)
+    rigid = rigid_displacement(surface, source.posed, driving, size)
+    displacement = push_pull(values[..., :2] - rigid, known)
+    away = cv2.distanceTransform((1 - skin).astype(np.uint8), cv2.DIST_L2, 3) / np.float32(width)
+    fade = smooth_step(away, SPREAD_CM * driving.scale, 0.0)
+    displacement *= fade[..., None]
+    displacement += rigid
+    displacement *= border_fade(width, height, BORDER)[..., None]
+    eyes = opening_mask(eye_outline(driving.landmarks, RIGHT_EYE), size)
+    eyes = np.maximum(eyes, opening_mask(eye_outline(driving.landmarks, LEFT_EYE), size))
+    return MotionPrior(
+        flow=centres + displacement,
+        skin=skin,
+        hidden=skin - known,
+        mouth=opening_mask(mouth_outline(driving.landmarks), size),
+        eyes=eyes,
+        uv=np.ascontiguousarray(values[..., 3:5]),
+    )
+
+
+def rigid_displacement(surface: Surface, source: PosedFace, driving: PosedFace, size: tuple[int, int]) -> FloatArray:
+    """How the head as a whole moves hair and neck, float32 (h, w, 2) in crop sides: from the driven pixel to the photo.
+
+    The best in-plane similarity of the skull between both poses, faded out away from the head.
+    """
+    width, height = size
+    centres = pixel_centres(width, height)
+    before = source.project(surface.skull_points)[:, :2]
+    after = driving.project(surface.skull_points)[:, :2]
+    mean_before, mean_after = before.mean(0), after.mean(0)
+    a, b = after - mean_after, before - mean_before
+    norm = float((a * a).sum())
+    cosine = float((a * b).sum()) / norm
+    sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / norm
+    away = centres - mean_after
+    x, y = away[..., 0], away[..., 1]
+    moved = np.stack([(cosine - 1) * x - sine * y, sine * x + (cosine - 1) * y], axis=-1) + (mean_before - mean_after)
+    # The ellipse, upright in the head's own frame.
+    roll = float(np.arctan2(driving.rotation[1, 0], driving.rotation[1, 1]))
+    from_origin = (centres - driving.offset) / np.float32(driving.scale)
+    u = from_origin[..., 0] * np.cos(roll) - from_origin[..., 1] * np.sin(roll)
+    v = from_origin[..., 0] * np.sin(roll) + from_origin[..., 1] * np.cos(roll)
+    vertical = np.where(v < 0, v / HEAD_ABOVE_CM, v / HEAD_BELOW_CM)
+    radius = np.sqrt((u / HEAD_HALF_WIDTH_CM) ** 2 + vertical**2)
+    return np.asarray(moved * smooth_step(radius, STILL_FROM, 1.0)[..., None], np.float32)
