@@ -123,7 +123,8 @@ class VideoWorker:
             frame.trace.stamp("encode", start_ns, ready_ns)
             self.encoded += 1
             if data:
-                self._emit(Encoded(data, ticks, is_keyframe, frame.trace, ready_ns))
+                codec = self._encoder.codec
+                self._emit(Encoded(data, ticks, is_keyframe, frame.trace, ready_ns, codec))
 
 
 class Broadcast:
@@ -136,6 +137,7 @@ class Broadcast:
         on_error: told when an encoder fails, on the event loop.
         fps: nominal frame rate of the pictures.
         bitrate: bits per second of the picture; `None` chooses by size.
+        on_sent: told of every picture that leaves, on the event loop.
     """
 
     def __init__(
@@ -144,7 +146,9 @@ class Broadcast:
         on_error: Callable[[LiveError], None],
         fps: float = 25.0,
         bitrate: int | None = None,
+        on_sent: Callable[[Encoded], None] = lambda item: None,
     ) -> None:
+        self._on_sent = on_sent
         self._loop = loop
         self._on_error = on_error
         self._fps = fps
@@ -261,6 +265,7 @@ class Broadcast:
             if item.trace is not None:
                 item.trace.stamp("send", item.ready_ns)
             self.sent.append(item)
+            self._on_sent(item)
             for track, wanted in self._video_tracks.items():
                 if wanted == codec:
                     track.offer(item)

@@ -2,8 +2,8 @@
 
 Chunks are written with their media time; frames are read at the pace of the local clock at `now - delay`. A changed
 delay, a sound card that is 200 ppm off and late deliveries all show up as the same thing, an error of the reading
-position, and are absorbed the same way: by reading up to 1 % faster or slower (cubic interpolation), and by a cross-fade
-when the error is too large to slew. Running dry fades out; coming back fades in.
+position, and are absorbed the same way: by reading up to 1 % faster or slower (cubic interpolation), and by a
+cross-fade when the error is too large to slew. Running dry fades out; coming back fades in.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ class Encoded:
         keyframe: decodable on its own. Sound always is.
         trace: of the picture; `None` for sound.
         ready_ns: monotonic instant at which encoding ended.
+        codec: of a picture; `None` for sound.
     """
 
     data: bytes
@@ -34,3 +35,4 @@ class Encoded:
     keyframe: bool
     trace: Trace | None
     ready_ns: int
+    codec: VideoCodec | None = None

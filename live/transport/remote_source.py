@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+
+import numpy as np
 
 from live.frames import AudioChunk, VideoFrame
 from live.protocols import AudioCallback, StateCallback, VideoCallback
@@ -16,6 +19,8 @@ class RemoteSource:
         self._on_audio: AudioCallback | None = None
         self._on_video: VideoCallback | None = None
         self._on_state: StateCallback | None = None
+        self.muted = False
+        """Whether sound is replaced by silence. Its timing goes on, so that nothing has to find its pace again."""
 
     def start(
         self,
@@ -36,7 +41,7 @@ class RemoteSource:
         """Sound arrived; `pts` is on the local monotonic clock (s)."""
         callback = self._on_audio
         if callback is not None:
-            callback(chunk)
+            callback(replace(chunk, samples=np.zeros_like(chunk.samples)) if self.muted else chunk)
 
     def deliver_video(self, frame: VideoFrame) -> None:
         """A picture arrived; `pts` is on the local monotonic clock (s)."""

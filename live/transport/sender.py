@@ -1,8 +1,8 @@
 """Extends an aiortc sender for packets encoded elsewhere: keyframe requests, and sender reports from one clock.
 
-An aiortc sender answers a keyframe request by telling its own encoder, which packets bypass; and its sender reports pair
-a packet's timestamp with the instant at which it happened to leave, so that picture and sound get different clocks by
-the time encoding takes. Both are put right on the instance, without touching the class.
+An aiortc sender answers a keyframe request by telling its own encoder, which packets bypass; and its sender reports
+pair a packet's timestamp with the instant at which it happened to leave, so that picture and sound get different clocks
+by the time encoding takes. Both are put right on the instance, without touching the class.
 """
 
 from __future__ import annotations

@@ -37,10 +37,15 @@ class VideoEncoder:
     """
 
     def __init__(self, codec: VideoCodec, fps: float = 25.0, bitrate: int | None = None) -> None:
-        self._codec = codec
+        self._codec: VideoCodec = codec
         self._fps = fps
         self._bitrate = bitrate
         self._context: av.VideoCodecContext | None = None
+
+    @property
+    def codec(self) -> VideoCodec:
+        """What it makes."""
+        return self._codec
 
     def encode(self, image: Image, ticks: int, keyframe: bool) -> tuple[bytes, bool]:
         """Encode uint8 (H, W, 3) RGB that is presented at `ticks` (90 kHz, increasing).

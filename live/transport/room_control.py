@@ -1,0 +1,159 @@
+"""What a browser may say on the control channel, and who may say it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from live.errors import LiveError
+from live.motion.idle import IdleMotion
+from live.transport.peer import Peer
+from live.transport.studio import DRIVER_KINDS
+
+if TYPE_CHECKING:
+    from live.transport.room import Room
+
+logger = logging.getLogger(__name__)
+
+MAX_PENDING: Final = 8
+"""Slow changes (avatar, driver) that may wait; more means that somebody clicks faster than models load."""
+
+
+class ControlError(LiveError):
+    """A control message that makes no sense or is not allowed."""
+
+
+class RoomControl:
+    """Carries out control messages. Lives on the event loop; slow ones become tasks."""
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._owner_only: dict[str, Callable[[dict[str, Any]], Awaitable[None] | None]] = {
+            "sliders": self._sliders,
+            "reset": self._reset,
+            "calibrate": self._calibrate,
+            "mute": self._mute,
+            "idle": self._idle,
+            "driver": self._driver,
+            "portrait": self._portrait,
+        }
+
+    def handle(self, peer: Peer, message: dict[str, Any]) -> None:
+        """Carry out `message` from `peer`; what goes wrong is told to that peer."""
+        kind = message["type"]
+        try:
+            if kind == "hello":
+                peer.send("control", self._room.state() | {"owner": peer.owner, "sliders": self._slider_state()})
+                self._room.tell(self._room.state())
+            elif kind == "ping":
+                peer.send("control", {"type": "pong", "t": message.get("t"), "server_ms": time.monotonic() * 1e3})
+            elif kind not in self._owner_only:
+                raise ControlError(f"Unknown control message “{kind[:40]}”.")
+            elif not peer.owner:
+                raise ControlError("Only the browser that started this session can control it.")
+            else:
+                pending = self._owner_only[kind](message)
+                if asyncio.iscoroutine(pending):
+                    self._start(peer, pending)
+        except LiveError as error:
+            self._refuse(peer, error)
+
+    async def close(self) -> None:
+        """Cancel what is still being carried out."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _start(self, peer: Peer, work: Coroutine[Any, Any, None]) -> None:
+        if len(self._tasks) >= MAX_PENDING:
+            work.close()
+            raise ControlError("Too many changes at once.", "Wait until the last one has taken effect.")
+
+        async def run() -> None:
+            try:
+                await work
+            except LiveError as error:
+                self._refuse(peer, error)
+                peer.send("control", self._room.state())
+            except Exception as error:
+                logger.exception("A control message failed")
+                self._refuse(peer, ControlError(f"That failed: {error}.", "The server's log says more."))
+                peer.send("control", self._room.state())
+
+        task = asyncio.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @staticmethod
+    def _refuse(peer: Peer, error: LiveError) -> None:
+        peer.send("control", {"type": "error", "error": error.message, "hint": error.hint})
+
+    # -- the messages
+
+    def _sliders(self, message: dict[str, Any]) -> None:
+        values = message.get("values")
+        if not isinstance(values, dict) or len(values) > 100:
+            raise ControlError("Slider values must be an object of names and numbers.")
+        numbers: dict[str, float] = {}
+        for name, value in values.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+                raise ControlError(f"Slider “{name[:40]}” needs a finite number.")
+            numbers[name] = float(value)
+        self._required("set", "Choose “Sliders” as the driver first.")(numbers)
+
+    def _reset(self, _message: dict[str, Any]) -> None:
+        self._required("reset", "Choose “Sliders” as the driver first.")()
+        self._room.tell({"type": "sliders", "values": self._slider_state()})
+
+    def _calibrate(self, _message: dict[str, Any]) -> None:
+        done = self._required("calibrate", "Choose “Webcam” as the driver first.")()
+        if done is False:
+            raise ControlError("No face is in sight to calibrate with.", "Look straight into the camera and try again.")
+        self._room.tell({"type": "message", "text": "Calibrated: this is your neutral face now."})
+
+    def _mute(self, message: dict[str, Any]) -> None:
+        self._room.source.muted = bool(message.get("on"))
+        self._room.tell(self._room.state())
+
+    def _idle(self, message: dict[str, Any]) -> None:
+        driver = self._room.session.driver
+        if not hasattr(driver, "idle"):
+            raise ControlError("This driver has idle motion of its own.")
+        driver.idle = IdleMotion() if message.get("on") else None
+
+    def _driver(self, message: dict[str, Any]) -> Awaitable[None]:
+        kind = message.get("name")
+        for known in DRIVER_KINDS:
+            if kind == known:
+                return self._change_driver(known)
+        raise ControlError(f"There is no driver “{str(kind)[:40]}”.", f"Choose one of: {', '.join(DRIVER_KINDS)}.")
+
+    async def _change_driver(self, kind: Any) -> None:
+        await self._room.change_driver(kind)
+        self._room.tell({"type": "sliders", "values": self._slider_state()})
+
+    async def _portrait(self, message: dict[str, Any]) -> None:
+        avatar = message.get("id")
+        if not isinstance(avatar, str):
+            raise ControlError("A portrait is chosen by its id.")
+        await self._room.change_avatar(avatar)
+        self._room.tell({"type": "sliders", "values": self._slider_state()})
+
+    def _required(self, method: str, hint: str) -> Callable[..., Any]:
+        found = getattr(self._room.session.driver, method, None)
+        if not callable(found):
+            raise ControlError("The present driver cannot do that.", hint)
+        return found  # type: ignore[no-any-return]
+
+    def _slider_state(self) -> dict[str, list[float]]:
+        """Name → [value, least, greatest] if sliders drive, else empty."""
+        driver = self._room.session.driver
+        get, limits = getattr(driver, "get", None), getattr(driver, "limits", None)
+        if not callable(get) or not callable(limits):
+            return {}
+        return {name: [float(value), *map(float, limits(name))] for name, value in get().items()}
