@@ -1,0 +1,114 @@
+"""Warping by a low-resolution flow: upsampling, identity grid and sampling in one kernel, several scales per launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from live.render.kernels.launch import DeviceArray, Kernels, check_contiguous, element_strides, value_suffix
+from live.render.kernels.sampling import PADDING, Padding, lane_groups
+
+MAX_LEVELS = 4
+"""Maps of different sizes that one launch warps."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowConvention:
+    """What a flow's numbers mean.
+
+    Attributes:
+        corner_grid: the published PIRenderer convention: flow in pixels of its own resolution, added to a base grid
+            whose corners are pixel centres, then resized and sampled with half-pixel centres. Otherwise half-pixel
+            centres throughout.
+        unit: without `corner_grid`, how many flow units the picture is wide and high; 2 for torch's −1…1 coordinates.
+    """
+
+    corner_grid: bool
+    unit: float = 2.0
+
+
+PUBLISHED = FlowConvention(corner_grid=True)
+"""As PIRenderer was published and trained."""
+NORMALISED = FlowConvention(corner_grid=False, unit=2.0)
+"""Displacement in torch's [-1, 1] coordinates, as LivePIRenderer predicts it."""
+SIDES = FlowConvention(corner_grid=False, unit=1.0)
+"""Displacement in picture sides, as the motion prior gives it."""
+
+
+def flow_warp(
+    kernels: Kernels,
+    flow: DeviceArray,
+    levels: Sequence[tuple[DeviceArray, DeviceArray]],
+    *,
+    convention: FlowConvention,
+    padding: Padding = "zeros",
+    layout: Literal["nhwc", "nchw"] = "nhwc",
+    slots: DeviceArray | None = None,
+) -> None:
+    """Warp maps by a flow that is upsampled bilinearly (half-pixel centres) to each map's size.
+
+    Args:
+        kernels: where to run.
+        flow: float32 or float16, (N, h, w, 2) or (N, 2, h, w) after `layout`, x first, any strides. Float16 flow needs
+            float16 maps. See `sampling.grid_sample` for values that are not finite.
+        levels: up to four pairs (source, out), NHWC, C-contiguous, float16 or float32: source (A, H, W, C), out
+            (N, H, W, C), written.
+        convention: of the flow.
+        padding: what lies outside the maps.
+        layout: of the flow.
+        slots: int32 (N,), which source image each output reads (0…A−1; not checked); default: its own.
+
+    Raises:
+        ValueError: shapes or dtypes do not fit.
+    """
+    if not 1 <= len(levels) <= MAX_LEVELS:
+        raise ValueError(f"one to {MAX_LEVELS} levels, not {len(levels)}")
+    strides: tuple[int, ...] = element_strides(flow)
+    flow_strides: tuple[int, ...]
+    if layout == "nhwc":
+        batch, height, width, two = flow.shape
+        flow_strides = (strides[0], strides[3], strides[1], strides[2])
+    else:
+        batch, two, height, width = flow.shape
+        flow_strides = strides
+    if two != 2 or height < 2 or width < 2:
+        raise ValueError(f"flow must have two channels and two rows and columns, not {flow.shape} ({layout})")
+    if slots is not None and (slots.dtype != np.int32 or slots.shape != (batch,)):
+        raise ValueError(f"slots must be int32 ({batch},)")
+    values, flows = value_suffix(levels[0][0]), value_suffix(flow)
+    if (values, flows) == ("f32", "f16"):
+        raise ValueError("float16 flow needs float16 maps")
+    count, arguments = 0, list[object]()
+    for source, out in levels:
+        check_contiguous(source, "source")
+        check_contiguous(out, "out")
+        images, rows, columns, channels = source.shape
+        if value_suffix(source) != values or out.dtype != source.dtype or out.shape != (batch, rows, columns, channels):
+            raise ValueError(f"level {source.dtype} {source.shape} does not fit its output {out.dtype} {out.shape}")
+        if slots is None and images != batch:
+            raise ValueError(f"{images} source images for a batch of {batch} need slots")
+        groups = lane_groups(source, out, channels)
+        count += batch * rows * columns * max(groups, 1)
+        sizes = (np.int32(rows), np.int32(columns), np.int32(channels), np.int32(groups))
+        arguments += [source, out, *sizes]
+    arguments += [None, None, *[np.int32(0)] * 4] * (MAX_LEVELS - len(levels))
+    unit = np.float32(convention.unit)
+    kernels.launch(
+        f"flow_warp_{values}_{flows}",
+        count,
+        flow,
+        np.int32(height),
+        np.int32(width),
+        *(np.int32(stride) for stride in flow_strides),
+        slots,
+        np.int32(batch),
+        np.int32(0 if convention.corner_grid else 1),
+        unit,
+        unit,
+        PADDING[padding],
+        np.uint32(count),
+        *arguments,
+    )
