@@ -118,6 +118,7 @@ def _open(size: tuple[int, int], fps: float, device: str | None) -> Any:
     try:
         return pyvirtualcam.Camera(width=size[0], height=size[1], fps=fps, device=device)
     except (RuntimeError, ValueError) as error:
-        which = "No virtual camera" if device is None else f"The virtual camera {device} cannot be used"
-        reason = " ".join(str(error).split())
-        raise DeviceError(f"{which} ({reason}).", hint) from error
+        if device is None and "No v4l2 loopback device" in str(error):
+            raise DeviceError("There is no virtual camera.", hint) from error
+        which = "No virtual camera can be used" if device is None else f"The virtual camera {device} cannot be used"
+        raise DeviceError(f"{which} ({' '.join(str(error).split())}).", hint) from error
