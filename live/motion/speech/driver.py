@@ -1,0 +1,211 @@
+"""The driver that listens: sound in from any thread, a speaking face out at the frame rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live.frames import AUDIO_RATE, AudioChunk, MotionFrame, VideoFrame
+from live.motion.speech.baselines import EnergyMouth
+from live.motion.speech.composer import MotionComposer
+from live.motion.speech.mouth import MouthModel
+
+LONGEST_BACKLOG_S: Final = 2.0
+"""Sound that may wait for the render thread; older sound is dropped and counted in `dropped_samples`."""
+TOLERANCE_S: Final = 0.04
+"""Difference between a chunk's `pts` and the count of samples that is ignored; beyond it time is corrected."""
+LONGEST_GAP_S: Final = 1.0
+"""Missing sound up to this long is replaced by silence; a longer gap starts afresh."""
+IDLE_AFTER_S: Final = 0.25
+"""Without sound for this long the face idles at its frame rate, this much behind the clock, so that returning sound is
+not late."""
+
+
+class SpeechDriver:
+    """A `Driver` that speaks with what it hears and is alive while nobody speaks.
+
+    Frames lie on the grid `pts = n / fps` of the sound's media time. A frame is made as soon as the sound up to its
+    look-ahead is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most 60 ms at other rates. If
+    several are due, the newest wins and the others are counted in `skipped_frames`. Motion is relative to a neutral face.
+
+    Args:
+        fps: frames per second.
+        seed: of blinks, gaze and head motion: the same sound with the same seed moves the same.
+        mouth: another mouth model; `None` = the network of the package.
+        clock_ns: monotonic clock, for tests.
+
+    Raises:
+        ModelError: the package's weights are missing or damaged.
+    """
+
+    def __init__(
+        self,
+        fps: float = 25,
+        seed: int = 0,
+        *,
+        mouth: MouthModel | None = None,
+        clock_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if not (np.isfinite(fps) and fps > 0):
+            raise ValueError("the frame rate must be positive")
+        self.fps = float(fps)
+        self.dropped_samples = 0
+        self.skipped_frames = 0
+        self._clock_ns = clock_ns
+        self._arrived = threading.Condition()
+        self._waiting: deque[AudioChunk] = deque()
+        self._waiting_samples = 0
+        self._closed = False
+        self._clear = False
+        self._composer = MotionComposer(mouth or EnergyMouth(), seed)
+        self._origin: float | None = None  # media time of the composer's first sample
+        self._samples = 0  # given to the composer
+        self._started_ns = clock_ns()
+        self._heard_ns = clock_ns()
+        # An instant and the media time that was captured then: maps media time to capture instants.
+        self._reference = (clock_ns(), 0.0)
+        self._last_frame = -1  # index of the last frame made: pts * fps
+
+    def push_audio(self, chunk: AudioChunk) -> None:
+        """Accept sound, from any thread, without blocking. Chunks that are no sound are ignored."""
+        samples = as_samples(chunk.samples)
+        if len(samples) == 0 or not np.isfinite(chunk.pts):
+            return
+        if samples is not chunk.samples:
+            chunk = AudioChunk(samples, chunk.pts, chunk.capture_ns)
+        with self._arrived:
+            if self._closed:
+                return
+            self._waiting.append(chunk)
+            self._waiting_samples += len(samples)
+            while self._waiting_samples > LONGEST_BACKLOG_S * AUDIO_RATE and len(self._waiting) > 1:
+                dropped = len(self._waiting.popleft().samples)
+                self._waiting_samples -= dropped
+                self.dropped_samples += dropped
+            self._arrived.notify()
+
+    def push_video(self, frame: VideoFrame) -> None:
+        """Pictures are ignored."""
+
+    def clear(self) -> None:
+        """Forget sound that was pushed and not yet spoken (barge-in). The mouth closes."""
+        with self._arrived:
+            self._waiting.clear()
+            self._waiting_samples = 0
+            self._clear = True
+            self._arrived.notify()
+
+    def next_motion(self, timeout: float) -> MotionFrame | None:
+        """The newest frame that is due, or `None` after `timeout` seconds."""
+        deadline = self._clock_ns() + round(max(timeout, 0.0) * 1e9)
+        while True:
+            with self._arrived:
+                if self._closed:
+                    return None
+                chunks = list(self._waiting)
+                self._waiting.clear()
+                self._waiting_samples = 0
+                if self._clear:
+                    self._clear = False
+                    self._composer.reset()
+                    self._origin = None
+            began = time.monotonic_ns()
+            for chunk in chunks:
+                self._listen(chunk)
+            motion = self._spoken() or self._idle()
+            if motion is not None:
+                motion.trace.stamp("speech", began)
+                return motion
+            now = self._clock_ns()
+            if now >= deadline:
+                return None
+            with self._arrived:
+                if not self._waiting and not self._closed and not self._clear:
+                    self._arrived.wait(min(deadline - now, self._until_idle(now)) / 1e9 + 1e-4)
+
+    def close(self) -> None:
+        """Wake a blocked `next_motion`; later sound is ignored. Safe to call twice."""
+        with self._arrived:
+            self._closed = True
+            self._waiting.clear()
+            self._arrived.notify_all()
+
+    # -- on the render thread
+
+    def _listen(self, chunk: AudioChunk) -> None:
+        self._heard_ns = self._clock_ns()
+        self._reference = (chunk.capture_ns, chunk.pts + chunk.duration)
+        if self._origin is not None:
+            gap = chunk.pts - (self._origin + self._samples / AUDIO_RATE)
+            if TOLERANCE_S < gap <= LONGEST_GAP_S:
+                self._feed(np.zeros(round(gap * AUDIO_RATE), np.int16))
+            elif abs(gap) > TOLERANCE_S:
+                self._origin = None
+        if self._origin is None:
+            self._composer.reset()
+            self._origin, self._samples = chunk.pts, 0
+            self._last_frame = min(self._last_frame, int(np.ceil(chunk.pts * self.fps)) + int(self.fps))
+        self._feed(chunk.samples)
+
+    def _feed(self, samples: NDArray[np.int16]) -> None:
+        self._composer.push(samples)
+        self._samples += len(samples)
+
+    def _spoken(self) -> MotionFrame | None:
+        if self._origin is None:
+            return None
+        ready = self._origin + self._composer.ready_until
+        if not np.isfinite(ready):
+            return None
+        newest = int(np.floor(ready * self.fps + 1e-4))
+        if newest <= self._last_frame:
+            return None
+        if self._last_frame >= 0:
+            self.skipped_frames += newest - self._last_frame - 1
+        return self._make(newest)
+
+    def _idle(self) -> MotionFrame | None:
+        now = self._clock_ns()
+        if now - self._heard_ns < IDLE_AFTER_S * 1e9:
+            return None
+        newest = int(np.floor((self._media_time(now) - IDLE_AFTER_S) * self.fps))
+        return self._make(newest) if newest > self._last_frame else None
+
+    def _make(self, index: int) -> MotionFrame:
+        self._last_frame = index
+        pts = index / self.fps
+        time_s = pts - self._origin if self._origin is not None else -1.0
+        instant, media = self._reference
+        return self._composer.frame(time_s, pts, instant + round((pts - media) * 1e9))
+
+    def _media_time(self, now_ns: int) -> float:
+        instant, media = self._reference
+        return media + (now_ns - instant) / 1e9
+
+    def _until_idle(self, now_ns: int) -> int:
+        """Nanoseconds until an idle frame may be due."""
+        silent = round(self._heard_ns + IDLE_AFTER_S * 1e9) - now_ns
+        due = round(((self._last_frame + 1) / self.fps + IDLE_AFTER_S - self._media_time(now_ns)) * 1e9)
+        return max(silent, due, 0)
+
+
+def as_samples(samples: object) -> NDArray[np.int16]:
+    """Samples as int16 (n,): int16 as they are; floating point is taken as -1..1, not a number as silence.
+
+    Anything else becomes no samples at all.
+    """
+    if not isinstance(samples, np.ndarray):
+        return np.zeros(0, np.int16)
+    flat = samples.reshape(-1)
+    if flat.dtype == np.int16:
+        return flat if samples.ndim != 1 else samples
+    if np.issubdtype(flat.dtype, np.floating):
+        finite = np.nan_to_num(flat.astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+        return np.rint(np.clip(finite, -1.0, 1.0) * 32767.0).astype(np.int16)
+    return np.zeros(0, np.int16)
