@@ -1,0 +1,313 @@
+"""Fit the face model to tracked landmarks: identity once per person, pose and expression per frame.
+
+The camera is weak-perspective: a head point `X` (cm) appears at `u = s·(R X)_x + tx`, `v = -s·(R X)_y + ty` (pixels). The
+tracker's depth is used too, with a small weight. All steps are regularised linear least squares: the per-frame solve
+has 68 unknowns (52 expressions, bounded, and 16 residuals) and takes well under a millisecond, because the normal matrix is a
+combination of six matrices that depend only on the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numba
+import numpy as np
+
+from live.frames import EXPRESSION_COUNT, RESIDUAL_COUNT, FloatArray
+from live.motion.arkit import ARKIT_INDEX
+from live.motion.face_model import IDENTITY_COUNT, FaceModel
+from live.motion.landmark_groups import (
+    EYE_OUTER_CORNERS,
+    EYELIDS,
+    FACE_OVAL,
+    INNER_LIP,
+    LEFT_IRIS,
+    LIPS,
+    RIGHT_IRIS,
+)
+from live.motion.pose import euler, rotation_matrix, small_rotation
+
+DEPTH_WEIGHT: Final = 0.15
+"""Weight of the tracker's depth against its image position, squared error."""
+NOISE_CM: Final = 0.35
+"""Assumed landmark error, cm: large, because neighbouring errors are correlated and 478 points outvote any prior."""
+EXPRESSION_SIGMA: Final = 0.45
+RESIDUAL_SIGMA: Final = 1.0
+_PAIRS: Final = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class FaceFit:
+    """A face model laid over one frame.
+
+    Attributes:
+        identity: float32 (50,), standard deviations.
+        expression: float32 (52,) ARKit weights within the fit's bounds (-0.15..1.2).
+        residual: float32 (16,), standard deviations.
+        rotation: float32 (3,) pitch, yaw, roll in radians.
+        scale: pixels per cm.
+        offset: float32 (2,) image position of the head's origin, pixels.
+        depth_offset: depth of the head's origin in the tracker's arbitrary units, pixels.
+        landmark_error: mean distance of model and tracked landmarks in the image, as a fraction of `interocular`.
+    """
+
+    identity: FloatArray
+    expression: FloatArray
+    residual: FloatArray
+    rotation: FloatArray
+    scale: float
+    offset: FloatArray
+    landmark_error: float
+    depth_offset: float = 0.0
+
+    def project(self, points: FloatArray) -> FloatArray:
+        """Image positions and depth, float32 (N, 3): x, y in pixels, z towards the viewer in pixels."""
+        turned = points @ rotation_matrix(self.rotation).T * self.scale
+        turned[:, 1] *= -1
+        turned[:, :2] += self.offset
+        return np.asarray(turned, np.float32)
+
+
+def interocular(landmarks: FloatArray) -> float:
+    """Distance between the pupils' centres in pixels, as 3-D distance so that a turned head counts the same."""
+    return float(np.linalg.norm(landmarks[RIGHT_IRIS[0]] - landmarks[LEFT_IRIS[0]]))
+
+
+def landmark_weights() -> FloatArray:
+    """Weight of each landmark, float32 (478,): lips, lids and irises count more, the sliding outline less."""
+    weights = np.ones(478, np.float32)
+    weights[list(FACE_OVAL)] = 0.4
+    weights[list(EYELIDS)] = 3.0
+    weights[list(LIPS)] = 3.0
+    weights[list(INNER_LIP)] = 4.0
+    weights[list(RIGHT_IRIS + LEFT_IRIS)] = 2.0
+    return weights
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _bounded_solve(
+    matrix: FloatArray, vector: FloatArray, lower: FloatArray, upper: FloatArray, start: FloatArray, sweeps: int
+) -> FloatArray:
+    """Minimise x'Ax/2 - b'x within bounds by coordinate descent; converges for positive definite A."""
+    x = start.copy()
+    gradient = matrix @ x - vector
+    for _ in range(sweeps):
+        largest = 0.0
+        for i in range(len(x)):
+            new = min(max(x[i] - gradient[i] / matrix[i, i], lower[i]), upper[i])
+            step = new - x[i]
+            if step != 0.0:
+                x[i] = new
+                for j in range(len(x)):
+                    gradient[j] += step * matrix[j, i]
+                largest = max(largest, abs(step))
+        if largest < 1e-4:
+            break
+    return x
+
+
+class FrameFitter:
+    """Fits pose, expression and residual of one known person, frame after frame.
+
+    Args:
+        model: the face model.
+        identity: float32 (50,) of the person.
+        use_residual: whether the learned residual shapes take part.
+    """
+
+    def __init__(self, model: FaceModel, identity: FloatArray | None = None, *, use_residual: bool = True) -> None:
+        self._model = model
+        self._weights = landmark_weights()
+        self._use_residual = use_residual
+        basis = np.concatenate([model.landmarks_expression, model.landmarks_residual])
+        self._basis = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (478, 3, 68)
+        weighted = self._basis * self._weights[:, None, None]
+        gram = np.einsum("nai,nbj->abij", weighted, self._basis, optimize=True)
+        self._gram = [gram[a, b] if a == b else gram[a, b] + gram[b, a] for a, b in _PAIRS]
+        sigma = np.full(EXPRESSION_COUNT, EXPRESSION_SIGMA, np.float32)
+        sigma[ARKIT_INDEX["tongueOut"]] = 1e-3  # invisible to the landmarks
+        sigma[ARKIT_INDEX["mouthClose"]] = 0.2  # nearly the inverse of jawOpen; keep it small
+        self._prior = np.concatenate([sigma, np.full(RESIDUAL_COUNT, RESIDUAL_SIGMA, np.float32)]) ** -2
+        residual_bound = 3.5 if use_residual else 0.0
+        self._lower = np.concatenate([np.full(EXPRESSION_COUNT, -0.15), np.full(RESIDUAL_COUNT, -residual_bound)])
+        self._upper = np.concatenate([np.full(EXPRESSION_COUNT, 1.2), np.full(RESIDUAL_COUNT, residual_bound)])
+        self._lower, self._upper = self._lower.astype(np.float32), self._upper.astype(np.float32)
+        self.set_identity(np.zeros(IDENTITY_COUNT, np.float32) if identity is None else identity)
+
+    def set_identity(self, identity: FloatArray) -> None:
+        """Change the person, float32 (50,)."""
+        self.identity = np.asarray(identity, np.float32)
+        self._rest = self._model.landmarks_mean + np.tensordot(self.identity, self._model.landmarks_identity, 1)
+        self._rest = self._rest.astype(np.float32)
+
+    def fit(self, landmarks: FloatArray, *, previous: FaceFit | None = None, rounds: int = 3) -> FaceFit:
+        """Fit one frame.
+
+        Args:
+            landmarks: float32 (478, 3) in pixels, as `FaceTracker` gives them (y down, z away from the viewer).
+            previous: the preceding frame's fit, a good start that saves rounds.
+            rounds: alternations between pose and coefficients.
+
+        Returns:
+            The fit. Landmarks that are not finite give the previous fit, or a neutral one, with infinite error.
+        """
+        if not np.isfinite(landmarks).all():
+            return replace(previous or self._neutral(), landmark_error=float("inf"))
+        target = landmarks * np.array([1, -1, -1], np.float32)  # to the head's axes: y up, z to the viewer
+        coefficients = np.zeros(EXPRESSION_COUNT + RESIDUAL_COUNT, np.float32)
+        if previous is not None:
+            coefficients = np.concatenate([previous.expression, previous.residual])
+            rotation, scale, offset = (
+                rotation_matrix(previous.rotation),
+                previous.scale,
+                np.array([previous.offset[0], -previous.offset[1], previous.depth_offset], np.float32),
+            )
+            shape = self._rest + self._basis @ coefficients
+        else:
+            shape = self._rest
+            rotation, scale, offset = rigid_start(shape, target, self._weights)
+        for _ in range(rounds if previous is None else min(rounds, 2)):
+            rotation, scale, offset = refine_pose(shape, target, self._weights, rotation, scale, offset)
+            coefficients = self._solve(target, rotation, scale, offset, coefficients)
+            shape = self._rest + self._basis @ coefficients
+        placed = scale * shape @ rotation.T + offset
+        error = np.linalg.norm((placed - target)[:, :2], axis=1).mean() / max(interocular(landmarks), 1e-6)
+        return FaceFit(
+            identity=self.identity,
+            expression=coefficients[:EXPRESSION_COUNT].copy(),
+            residual=coefficients[EXPRESSION_COUNT:].copy(),
+            rotation=euler(rotation),
+            scale=float(scale),
+            offset=np.array([offset[0], -offset[1]], np.float32),
+            landmark_error=float(error),
+            depth_offset=float(offset[2]),
+        )
+
+    def landmarks_of(self, fit: FaceFit) -> FloatArray:
+        """The fit's landmarks in the image, float32 (478, 3): pixels, z towards the viewer."""
+        shape = self._rest + self._basis @ np.concatenate([fit.expression, fit.residual])
+        return fit.project(shape.astype(np.float32))
+
+    def _solve(
+        self, target: FloatArray, rotation: FloatArray, scale: float, offset: FloatArray, start: FloatArray
+    ) -> FloatArray:
+        metric = rotation.T @ np.diag(np.array([1, 1, DEPTH_WEIGHT], np.float32)) @ rotation / NOISE_CM**2
+        matrix = np.diag(self._prior)
+        for (a, b), gram in zip(_PAIRS, self._gram, strict=True):
+            matrix = matrix + metric[a, b] * gram
+        observed = (target - offset) @ rotation / scale - self._rest  # head coordinates, cm
+        weighted = (observed * self._weights[:, None]) @ metric
+        vector = np.tensordot(weighted, self._basis, 2)
+        result: FloatArray = _bounded_solve(
+            np.ascontiguousarray(matrix, np.float32), vector.astype(np.float32), self._lower, self._upper, start, 60
+        )
+        return result
+
+    def _neutral(self) -> FaceFit:
+        return FaceFit(
+            self.identity,
+            np.zeros(EXPRESSION_COUNT, np.float32),
+            np.zeros(RESIDUAL_COUNT, np.float32),
+            np.zeros(3, np.float32),
+            1.0,
+            np.zeros(2, np.float32),
+            float("inf"),
+        )
+
+
+class IdentityFitter:
+    """Estimates who somebody is from several frames, by alternating frame fits and one shared identity solve."""
+
+    def __init__(self, model: FaceModel, *, noise_cm: float = 0.6) -> None:
+        self._model = model
+        self._frames = FrameFitter(model)
+        weights = np.sqrt(landmark_weights() / noise_cm**2)
+        self._basis = np.ascontiguousarray((model.landmarks_identity * weights[None, :, None]).transpose(1, 2, 0))
+        self._scale = weights
+
+    def fit(self, frames: Sequence[FloatArray], rounds: int = 4) -> FloatArray:
+        """Identity, float32 (50,), of landmarks (478, 3) in pixels of one person; more and varied frames are better.
+
+        Raises:
+            ValueError: `frames` is empty.
+        """
+        if not frames:
+            raise ValueError("an identity needs at least one frame of landmarks")
+        identity = np.zeros(IDENTITY_COUNT, np.float32)
+        fits: list[FaceFit | None] = [None] * len(frames)
+        for _ in range(rounds):
+            self._frames.set_identity(identity)
+            matrix = np.eye(IDENTITY_COUNT, dtype=np.float64)
+            vector = np.zeros(IDENTITY_COUNT)
+            for i, landmarks in enumerate(frames):
+                fit = self._frames.fit(landmarks, previous=fits[i])
+                fits[i] = fit
+                rotation = rotation_matrix(fit.rotation)
+                offset = np.array([fit.offset[0], -fit.offset[1], fit.depth_offset], np.float32)
+                target = landmarks * np.array([1, -1, -1], np.float32)
+                observed = (target - offset) @ rotation / fit.scale
+                coefficients = np.concatenate([fit.expression, fit.residual])
+                moved = np.tensordot(self._frames._basis, coefficients, 1)
+                error = (observed - self._model.landmarks_mean - moved) * self._scale[:, None]
+                root = rotation.T @ np.diag(np.array([1, 1, DEPTH_WEIGHT**0.5], np.float32)) @ rotation
+                basis = np.einsum("ab,nbk->nak", root, self._basis).reshape(-1, IDENTITY_COUNT)
+                matrix += basis.T @ basis
+                vector += basis.T @ (error @ root).reshape(-1)
+            # Frames of one clip are not independent: beyond a few, more of them must not outvote the prior.
+            share = min(1.0, 8 / len(frames))
+            matrix = np.eye(IDENTITY_COUNT) + share * (matrix - np.eye(IDENTITY_COUNT))
+            identity = np.clip(np.linalg.solve(matrix, share * vector), -4, 4).astype(np.float32)
+        return identity
+
+
+def fit_frame(model: FaceModel, identity: FloatArray, landmarks: FloatArray) -> FaceFit:
+    """Fit one frame of a known person; for many frames keep a `FrameFitter`."""
+    return FrameFitter(model, identity).fit(landmarks)
+
+
+def rigid_start(shape: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[FloatArray, float, FloatArray]:
+    """Best similarity from `shape` to `target`, both (N, 3) (Umeyama 1991): rotation, scale, offset."""
+    w = (weights / weights.sum())[:, None]
+    mean_shape, mean_target = (w * shape).sum(0), (w * target).sum(0)
+    a, b = shape - mean_shape, target - mean_target
+    u, singular, vt = np.linalg.svd((b * w).T @ a)
+    sign = np.array([1, 1, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((singular * sign).sum() / max(float((w * a**2).sum()), 1e-12))
+    offset = mean_target - scale * rotation @ mean_shape
+    return rotation.astype(np.float32), scale, offset.astype(np.float32)
+
+
+def refine_pose(
+    shape: FloatArray, target: FloatArray, weights: FloatArray, rotation: FloatArray, scale: float, offset: FloatArray
+) -> tuple[FloatArray, float, FloatArray]:
+    """One Gauss-Newton step on rotation, log scale and image offset, the depth weighted by `DEPTH_WEIGHT`.
+
+    The third component of the offset returned is the tracker's depth of the head's origin.
+    """
+    turned = scale * shape @ rotation.T
+    depth_shift = float((weights * (target[:, 2] - turned[:, 2])).sum() / weights.sum())
+    offset = np.array([offset[0], offset[1], depth_shift], np.float32)  # the tracker's depth has an arbitrary origin
+    error = target - turned - offset
+    centred = turned[:, 2] - float((weights * turned[:, 2]).sum() / weights.sum())
+    jacobian = np.zeros((len(shape), 3, 6), np.float32)
+    x, y, z = turned[:, 0], turned[:, 1], turned[:, 2]
+    jacobian[:, 0, 1], jacobian[:, 0, 2] = z, -y
+    jacobian[:, 1, 0], jacobian[:, 1, 2] = -z, x
+    mean_y, mean_x = (float((weights * v).sum() / weights.sum()) for v in (y, x))
+    jacobian[:, 2, 0], jacobian[:, 2, 1] = y - mean_y, -(x - mean_x)
+    jacobian[:, 0, 3], jacobian[:, 1, 3], jacobian[:, 2, 3] = x, y, centred
+    jacobian[:, 0, 4] = 1
+    jacobian[:, 1, 5] = 1
+    row = weights[:, None] * np.array([1, 1, DEPTH_WEIGHT], np.float32)
+    flat = jacobian.reshape(-1, 6)
+    weighted = flat * row.reshape(-1, 1)
+    matrix = weighted.T @ flat + 1e-6 * np.eye(6, dtype=np.float32)
+    step = np.linalg.solve(matrix.astype(np.float64), (weighted.T @ error.reshape(-1)).astype(np.float64))
+    step = step.astype(np.float32)
+    new_rotation = small_rotation(step[:3]) @ rotation
+    u, _, vt = np.linalg.svd(new_rotation)  # stay orthonormal over a long session
+    new_offset = offset + np.array([step[4], step[5], 0], np.float32)
+    return (u @ vt).astype(np.float32), scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), new_offset

@@ -1,0 +1,1 @@
+"""Everything that makes the assets the package ships: face model, renderer weights, speech weights."""

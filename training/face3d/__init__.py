@@ -1,0 +1,1 @@
+"""Builds `live/assets/face_model.npz`; see `python -m training.face3d --help`."""
