@@ -11,10 +11,11 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from live.errors import ModelError
 from live.frames import FloatArray, Image, MotionFrame, VideoFrame
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FaceFit, FrameFitter, IdentityFitter
-from live.motion.tracker import FaceTracker, TrackedFace
+from live.motion.tracker import TrackedFace
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,14 @@ IDENTITY_INTERVAL_S: Final = 15.0
 IDENTITY_FRAMES: Final = 8
 """Most varied frames kept for the estimate."""
 
+CONVERGENCE_FITS: Final = 8
+"""Fits of one frame, each from the one before, after which its coefficients no longer move."""
+
 _VARIED_RADIANS: Final = np.radians(4.0)
 
 
 class LandmarkTracker(Protocol):
-    """What the reader needs of a tracker; `live.motion.tracker.FaceTracker` is one."""
+    """What the reader needs of a tracker; `OpenVinoFaceTracker` and MediaPipe's `FaceTracker` are such."""
 
     def track(self, image: Image, timestamp_ms: int | None = None) -> TrackedFace | None:
         """The followed face in the next picture, or None."""
@@ -45,6 +49,23 @@ class LandmarkTracker(Protocol):
         ...
 
 
+def open_tracker() -> LandmarkTracker:
+    """The fastest tracker of this machine: OpenVINO's, or MediaPipe's own where OpenVINO does not work.
+
+    Raises:
+        ModelError: the model file is missing or damaged.
+    """
+    try:
+        from live.motion.openvino_tracker import OpenVinoFaceTracker
+
+        return OpenVinoFaceTracker(blendshapes=False)
+    except (ImportError, ModelError) as error:
+        log.warning("face tracking with MediaPipe, because OpenVINO failed: %s", error)
+        from live.motion.tracker import FaceTracker
+
+        return FaceTracker()
+
+
 class FaceReader:
     """Reads motion off the pictures of one person. Used from one thread.
 
@@ -53,7 +74,7 @@ class FaceReader:
     current frame reads with the old and with the new one, so that a neutral can follow.
 
     Args:
-        tracker: finds the landmarks; `None` makes a `FaceTracker`. Closed by `close`.
+        tracker: finds the landmarks; `None` makes one by `open_tracker`. Closed by `close`.
         model: the face model; `None` loads the engine's.
         on_remeasured: see above; called from `read`.
     """
@@ -66,7 +87,7 @@ class FaceReader:
         on_remeasured: Callable[[MotionFrame, MotionFrame], None] | None = None,
     ) -> None:
         self._model = FaceModel.load() if model is None else model
-        self._tracker: LandmarkTracker = FaceTracker() if tracker is None else tracker
+        self._tracker: LandmarkTracker = open_tracker() if tracker is None else tracker
         self.on_remeasured = on_remeasured
         self._fitter = FrameFitter(self._model)
         self._identity_fitter = IdentityFitter(self._model)
@@ -125,8 +146,10 @@ class FaceReader:
         if found is not None:
             before = self._fitter.fit(face.landmarks, previous=self._previous)
             self._fitter.set_identity(found)
-            # The old coefficients are a bad start for another identity.
-            self._previous = self._fitter.fit(face.landmarks)
+            # The old coefficients are a bad start for another identity; converge before comparing.
+            self._previous = None
+            for _ in range(CONVERGENCE_FITS):
+                self._previous = self._fitter.fit(face.landmarks, previous=self._previous)
         fit = self._fitter.fit(face.landmarks, previous=self._previous)
         if not fit.landmark_error < WORST_ERROR:
             self._previous = None
