@@ -113,7 +113,7 @@ class Avatar:
     def poser(self, model: FaceModel | None = None) -> FacePoser:
         """The person's mesh, corrected to meet the photo's landmarks at rest."""
         model = model or FaceModel.load()
-        return FacePoser(model, self.fit.identity, photo_correction(model, self.fit, self.landmarks))
+        return FacePoser(model, self.fit, photo_correction(model, self.fit, self.landmarks))
 
     def posed(self, poser: FacePoser, motion: MotionFrame) -> PosedFace:
         """The mesh as a motion wants it. `motion` must be finite."""

@@ -14,7 +14,7 @@ from live.frames import FloatArray
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.face_model import PART_EYE_SOCKET, PART_EYEBALL, PART_GUMS, PART_MOUTH_SOCKET, PART_TEETH, FaceModel
 from live.motion.fitting import FaceFit
-from live.motion.landmark_groups import LEFT_IRIS, LIPS, RIGHT_IRIS
+from live.motion.landmark_groups import LEFT_IRIS, LIPS, RIGHT_IRIS, UPPER_LIP_INNER
 from live.motion.pose import rotation_matrix
 from live.render.posed import Correction
 
@@ -25,6 +25,9 @@ REACH_CM: Final = 5.0
 """Distance from the nearest landmark over which the residual fades (scalp, neck)."""
 SMOOTHING_CM: Final = 0.02
 """Diagonal term of the kernel matrix against tracker noise between close landmarks."""
+TEETH_SHOWN_CM: Final = 0.25
+"""Height of the upper incisors that shows when the jaw drops and the lips are slack (adults: 0.1 to 0.4 cm)."""
+LARGEST_TOOTH_SHIFT_CM: Final = 0.6
 
 
 def photo_correction(model: FaceModel, fit: FaceFit, landmarks: FloatArray) -> Correction:
@@ -62,8 +65,24 @@ def photo_correction(model: FaceModel, fit: FaceFit, landmarks: FloatArray) -> C
     part = model.mesh_part
     inside = np.isin(part, (PART_MOUTH_SOCKET, PART_GUMS, PART_TEETH))
     mesh[inside] = residual[list(LIPS)].mean(0)
+    mesh[inside, 1] += _tooth_height(model, fit, residual, float(mesh[inside, 1].mean()))
     eyes = np.isin(part, (PART_EYEBALL, PART_EYE_SOCKET))
     on_left = model.mesh_mean[:, 0] > 0  # the subject's left is at the image's right
     mesh[eyes & on_left] = residual[list(LEFT_IRIS)].mean(0)
     mesh[eyes & ~on_left] = residual[list(RIGHT_IRIS)].mean(0)
     return Correction(mesh=mesh.astype(np.float32), landmarks=residual.astype(np.float32))
+
+
+def _tooth_height(model: FaceModel, fit: FaceFit, residual: FloatArray, already: float) -> float:
+    """How much higher the teeth must be, cm, to show `TEETH_SHOWN_CM` below the upper lip of a slack, open mouth."""
+    slack = np.zeros(len(fit.expression), np.float32)
+    slack[ARKIT_INDEX["jawOpen"]] = JAW_DROP
+    nothing = np.zeros(len(fit.residual), np.float32)
+    lip = float((model.landmarks(fit.identity, slack, nothing) + residual)[UPPER_LIP_INNER[4], 1])
+    mesh = model.mesh(fit.identity, slack, nothing)
+    jaw = np.linalg.norm(model.mesh_expression[ARKIT_INDEX["jawOpen"]], axis=1)
+    incisors = (model.mesh_part == PART_TEETH) & (jaw < 0.5) & (np.abs(model.mesh_mean[:, 0]) < 0.9)
+    if not incisors.any():
+        return 0.0
+    edge = float(mesh[incisors, 1].min()) + already
+    return float(np.clip(lip - TEETH_SHOWN_CM - edge, -LARGEST_TOOTH_SHIFT_CM, LARGEST_TOOTH_SHIFT_CM))

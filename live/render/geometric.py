@@ -14,6 +14,7 @@ from live.motion.face_model import FaceModel
 from live.render.avatar import Avatar
 from live.render.eyes import EyeLayer
 from live.render.mouth import MouthLayer
+from live.render.opening import without_openings
 from live.render.posed import FacePoser, PosedFace
 from live.render.prior import MotionPrior, SourceView, motion_prior
 from live.render.surface import Surface
@@ -52,6 +53,7 @@ class GeometricRenderer:
         self.portrait = avatar.image
         if width < side:
             self.portrait = np.ascontiguousarray(cv2.resize(avatar.image, size, interpolation=cv2.INTER_AREA))
+        self.skin = without_openings(self.portrait, posed.landmarks)
         self.eyes = EyeLayer(self.portrait, posed.landmarks, posed.scale, self.rest.expression)
         self.mouth = MouthLayer(self.surface, self.portrait, posed)
 
@@ -68,11 +70,12 @@ class GeometricRenderer:
         prior = self.prior(driving, FLOW_GRID)
         motion.trace.stamp("prior", start)
         start = time.monotonic_ns()
-        canvas = warp(self.portrait, sampling_map(prior.flow, self._size, self.portrait.shape[0]))
+        positions = sampling_map(prior.flow, self._size, self.portrait.shape[0])
+        canvas = warp(self.skin, positions)
         motion.trace.stamp("warp", start)
         start = time.monotonic_ns()
         self.eyes.draw(canvas, driving, motion.expression)
-        self.mouth.draw(canvas, driving)
+        self.mouth.draw(canvas, driving, positions)
         motion.trace.stamp("mouth", start)
         return canvas
 

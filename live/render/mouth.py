@@ -15,27 +15,34 @@ from numpy.typing import NDArray
 
 from live.frames import FloatArray, Image
 from live.motion.landmark_groups import INNER_LIP, LEFT_EYE, OUTER_LIP, RIGHT_EYE
+from live.render.extend import push_pull
 from live.render.grid import smooth_step
 from live.render.opening import eye_outline, mouth_outline, opening_mask
 from live.render.posed import PosedFace
-from live.render.rasterise import rasterise, vertex_normals
+from live.render.rasterise import IntArray, rasterise, vertex_normals
 from live.render.surface import Surface
-from live.render.warp import blend_patch, patch_box
+from live.render.warp import blend_patch, patch_box, warp
 
 SUPERSAMPLE: Final = 2
-DEPTH_FADE_CM: Final = 2.6
+DEPTH_FADE_CM: Final = 4.0
 """Light falls to 1/e over this depth behind the front teeth."""
-AMBIENT: Final = 0.5
-LIP_SHADOW: Final = 0.55
+AMBIENT: Final = 0.6
+LIP_SHADOW: Final = 0.4
 """How much lips darken what is right behind them."""
 TOOTH_TINT: Final = (1.0, 0.965, 0.90)
 """Colour of teeth against the white of the eye."""
-CAVITY: Final = (0.22, 0.08, 0.07)
+CAVITY: Final = (0.30, 0.12, 0.10)
 """Reflectance of the mouth's wall, before the depth's darkness."""
 MIN_TEETH_SHARE: Final = 0.12
 """Share of the photo's mouth opening that must look like teeth before they are used."""
+GAP_CM: Final = 0.06
+"""Slits between teeth up to twice this wide are closed."""
+ARCH_CENTRE_Z: Final = 6.5
+"""Depth of the dental arches' centre, cm."""
 MIN_OPENING_CM: Final = 0.25
 """Height of the photo's mouth opening from which its teeth are looked for."""
+SAME_MOUTH_CM: Final = (0.05, 0.25)
+"""Up to the first change of the lips' edge the photo's own mouth is shown, from the second on only the drawn one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,7 @@ class MouthLayer:
     def __init__(self, surface: Surface, image: Image, source: PosedFace) -> None:
         self._surface = surface
         self._side = image.shape[0]
+        self._portrait = image
         self._source = source
         opening, box = self._photo_opening(image, source)
         self.colours, tooth_mask = _measure(image, source.landmarks, opening)
@@ -80,12 +88,21 @@ class MouthLayer:
         self._used = used
         self._faces = np.ascontiguousarray(renumber[surface.mouth_faces])
         self._albedo = np.ascontiguousarray(self._albedo[used])
+        any_tooth = (surface.is_upper_tooth | surface.is_lower_tooth)[used]
+        self._tooth_rows = np.flatnonzero(any_tooth)
+        arch = surface.model.mesh_mean[used][self._tooth_rows] - np.array([0, 0, ARCH_CENTRE_Z], np.float32)
+        arch[:, 1] = 0
+        self._arch_normals = arch / np.linalg.norm(arch, axis=1, keepdims=True)
+        self._face_is_tooth = any_tooth[self._faces].all(1)
         tooth = surface.is_upper_tooth
         front = tooth & (surface.model.mesh_mean[:, 2] > np.quantile(surface.model.mesh_mean[tooth, 2], 0.5))
         self._front_teeth: NDArray[np.intp] = np.flatnonzero(front)
 
-    def draw(self, canvas: Image, driving: PosedFace) -> None:
-        """Fill the opening between the lips of `canvas`, uint8 (S', S', 3), in place."""
+    def draw(self, canvas: Image, driving: PosedFace, positions: FloatArray) -> None:
+        """Fill the opening between the lips of `canvas`, uint8 (S', S', 3), in place.
+
+        `positions`: float32 (S', S', 2), where the canvas was sampled in the portrait (OpenCV pixel coordinates).
+        """
         extent = canvas.shape[0]
         outline = mouth_outline(driving.landmarks)
         box = patch_box(outline, extent, 4)
@@ -96,11 +113,25 @@ class MouthLayer:
         alpha = cv2.GaussianBlur(mask, (0, 0), max(extent / 700, 0.5))
         if float(alpha.max()) < 0.02:
             return
-        inside = self._interior(driving, box, extent)
-        if self._teeth is not None:
-            self._lay_photo_teeth(inside, self._teeth, driving, box, extent)
-        inside *= self._lip_shadow(mask, driving, extent)[..., None]
-        blend_patch(canvas, inside, alpha, (x, y))
+        like = self._likeness(driving)
+        photo = inside = np.zeros((height, width, 3), np.float32)
+        if like < 1:
+            inside = self._interior(driving, box, extent)
+            inside *= self._lip_shadow(mask, driving, extent)[..., None]
+            if self._teeth is not None:
+                self._lay_photo_teeth(inside, self._teeth, driving, box, extent)
+        if like > 0:
+            spot = np.ascontiguousarray(positions[y : y + height, x : x + width])
+            photo = warp(self._portrait, spot).astype(np.float32)
+        blend_patch(canvas, inside + (photo - inside) * like, alpha, (x, y))
+
+    def _likeness(self, driving: PosedFace) -> np.float32:
+        """1 = the lips are as in the photo, so that the warped photo is right inside them too; 0 = they differ."""
+        ring, teeth = list(INNER_LIP), self._front_teeth
+        before = (self._source.landmarks[ring] - self._source.points[teeth].mean(0)) @ self._source.rotation_to_head
+        after = (driving.landmarks[ring] - driving.points[teeth].mean(0)) @ driving.rotation_to_head
+        change = np.abs(after[:, :2] / driving.scale - before[:, :2] / self._source.scale).max()
+        return np.float32(smooth_step(np.asarray(change, np.float32), SAME_MOUTH_CM[1], SAME_MOUTH_CM[0]))
 
     def _interior(self, driving: PosedFace, box: tuple[int, int, int, int], extent: int) -> FloatArray:
         x, y, width, height = box
@@ -109,16 +140,29 @@ class MouthLayer:
         front = float(driving.points[self._front_teeth, 2].max())
         depth = np.maximum(front - points[:, 2], 0) / np.float32(driving.scale)
         light = np.exp(-depth / np.float32(DEPTH_FADE_CM))
-        facing = np.clip(0.25 * -normals[:, 1] * 0 + normals[:, 2], 0, 1)
+        facing = np.clip(normals[:, 2], 0, 1)
+        # Teeth are lit as one arch: at this size every tooth's own edges would look like gaps.
+        facing[self._tooth_rows] = np.clip(self._arch_normals @ driving.rotation[2], 0, 1)
         shade = light * (AMBIENT + (1 - AMBIENT) * facing)
         colour = np.ascontiguousarray(self._albedo * shade[:, None], np.float32)
         grid = points * np.float32(extent) - np.array([x, y, 0], np.float32)
         values, triangles, _ = rasterise(
             grid * np.float32(SUPERSAMPLE), self._faces, colour, (width * SUPERSAMPLE, height * SUPERSAMPLE)
         )
+        self._close_gaps(values, triangles, driving, extent)
         empty = triangles < 0
-        values[empty] = self.colours.cavity * 0.2
+        values[empty] = self.colours.cavity * 0.3
         return np.asarray(cv2.resize(values, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+
+    def _close_gaps(self, values: FloatArray, triangles: IntArray, driving: PosedFace, extent: int) -> None:
+        """Fill the slits between neighbouring teeth with a darker tooth, in place: teeth touch."""
+        tooth = (self._face_is_tooth[triangles] & (triangles >= 0)).astype(np.uint8)
+        reach = max(round(GAP_CM * driving.scale * extent * SUPERSAMPLE), 1)
+        kernel = np.ones((1, 2 * reach + 1), np.uint8)
+        closed = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, kernel) > tooth
+        if closed.any():
+            grown = cv2.dilate(values * tooth[..., None], kernel)
+            values[closed] = 0.8 * grown[closed]
 
     def _lip_shadow(self, mask: FloatArray, driving: PosedFace, extent: int) -> FloatArray:
         """Darker towards the lips, more so under the upper one, which keeps out the light from above."""
@@ -163,9 +207,10 @@ class MouthLayer:
         x, y, width, height = box
         part = np.s_[y : y + height, x : x + width]
         soft = max(0.04 * self._source.scale * self._side, 0.6)
-        alpha = cv2.GaussianBlur(tooth_mask[part] * opening[part], (0, 0), soft)
-        alpha = smooth_step(alpha, 0.25, 0.75) * smooth_step(cv2.GaussianBlur(opening[part], (0, 0), soft), 0.35, 0.8)
-        return _PhotoTeeth((x, y), image[part].astype(np.float32), alpha)
+        seen = tooth_mask[part] * opening[part]
+        colour = push_pull(image[part].astype(np.float32), np.minimum(smooth_step(seen, 0.5, 0.95), 0.999))
+        alpha = smooth_step(cv2.GaussianBlur(seen, (0, 0), soft), 0.15, 0.55)
+        return _PhotoTeeth((x, y), colour, alpha)
 
     def _vertex_albedo(self) -> FloatArray:
         surface, colours = self._surface, self.colours

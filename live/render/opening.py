@@ -8,8 +8,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from live.frames import FloatArray
-from live.motion.landmark_groups import INNER_LIP
+from live.frames import FloatArray, Image
+from live.motion.landmark_groups import INNER_LIP, LEFT_EYE, RIGHT_EYE
+from live.render.extend import push_pull
 
 _SUBDIVISIONS: Final = 4
 _SHIFT: Final = 4
@@ -91,3 +92,28 @@ def opening_mask(
     cv2.fillPoly(mask, [fixed], 255, lineType=cv2.LINE_AA, shift=_SHIFT)
     small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
     return small.astype(np.float32) * np.float32(1 / 255)
+
+
+def without_openings(image: Image, landmarks: FloatArray) -> Image:
+    """A portrait whose eyes and mouth opening are filled with what surrounds them, uint8 (S, S, 3).
+
+    This is what the skin is warped from: where lips or lids close, the seam must not show teeth or eyes of the photo.
+
+    Args:
+        image: uint8 (S, S, 3).
+        landmarks: (478, 3) in crop sides.
+    """
+    side = image.shape[0]
+    result = image.copy()
+    for outline in (mouth_outline(landmarks), eye_outline(landmarks, RIGHT_EYE), eye_outline(landmarks, LEFT_EYE)):
+        low = np.clip(np.floor(outline.min(0) * side).astype(int) - 4, 0, side)
+        high = np.clip(np.ceil(outline.max(0) * side).astype(int) + 4, 0, side)
+        width, height = (int(v) for v in high - low)
+        if width < 2 or height < 2:
+            continue
+        mask = opening_mask(outline, (width, height), (int(low[0]), int(low[1])), side)
+        # Half-covered edge pixels already carry tooth or eye.
+        filled = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+        part = result[low[1] : high[1], low[0] : high[0]]
+        part[...] = np.clip(push_pull(part.astype(np.float32), 1 - filled) + 0.5, 0, 255).astype(np.uint8)
+    return result

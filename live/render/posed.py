@@ -10,6 +10,7 @@ from live.frames import FloatArray
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FaceFit
 from live.motion.pose import rotation_matrix
+from live.render.contact import Contact
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class PosedFace:
     rotation: FloatArray
     scale: float
     offset: FloatArray
+
+    @property
+    def rotation_to_head(self) -> FloatArray:
+        """Float32 (3, 3) that turns rows of crop differences (y down) back into head axes (y up)."""
+        return self.rotation * np.array([[1], [-1], [1]], np.float32)
 
     def project(self, head_points: FloatArray) -> FloatArray:
         """Head coordinates (N, 3) cm to the crop, float32 (N, 3)."""
@@ -53,18 +59,14 @@ class FacePoser:
 
     Args:
         model: the face model.
-        identity: float32 (50,).
-        correction: per-photo correction, see `live.render.correction`.
+        fit: of the photo: identity, and the expression in which the photo's correction holds.
+        correction: of the photo, see `live.render.correction`; with it, lips and lids are made to meet
+            (`live.render.contact`).
     """
 
-    def __init__(self, model: FaceModel, identity: FloatArray, correction: Correction | None = None) -> None:
-        nothing = np.zeros(model.mesh_expression.shape[0], np.float32), np.zeros(len(model.mesh_residual), np.float32)
-        mesh = model.mesh(identity, *nothing)
-        landmarks = model.landmarks(identity, *nothing)
-        if correction is not None:
-            mesh, landmarks = mesh + correction.mesh, landmarks + correction.landmarks
-        self._vertices = len(mesh)
-        self._rest = np.concatenate([mesh, landmarks]).reshape(-1)
+    def __init__(self, model: FaceModel, fit: FaceFit, correction: Correction | None = None) -> None:
+        nothing = np.zeros(len(model.mesh_expression), np.float32), np.zeros(len(model.mesh_residual), np.float32)
+        neutral = np.concatenate([model.mesh(fit.identity, *nothing), model.landmarks(fit.identity, *nothing)])
         moves = np.concatenate(
             [
                 np.concatenate([model.mesh_expression, model.mesh_residual]),
@@ -72,7 +74,15 @@ class FacePoser:
             ],
             axis=1,
         )
+        self._vertices = len(model.mesh_mean)
         self._moves = np.ascontiguousarray(moves.reshape(len(moves), -1), np.float32)
+        self._rest = neutral
+        self._contact: Contact | None = None
+        if correction is not None:
+            self._rest = neutral + np.concatenate([correction.mesh, correction.landmarks])
+            photo = np.concatenate([fit.expression, fit.residual]).astype(np.float32)
+            self._contact = Contact(model, neutral, self._rest, self._moves, photo)
+        self._rest = np.ascontiguousarray(self._rest.reshape(-1), np.float32)
 
     def pose(
         self, expression: FloatArray, residual: FloatArray, rotation: FloatArray, scale: float, offset: FloatArray
@@ -85,6 +95,8 @@ class FacePoser:
         """
         weights = np.concatenate([expression, residual]).astype(np.float32)
         shape = (self._rest + weights @ self._moves).reshape(-1, 3)
+        if self._contact is not None:
+            self._contact.steer(shape, expression)
         matrix = rotation_matrix(rotation)
         placed = _project(shape, matrix, scale, offset)
         return PosedFace(
