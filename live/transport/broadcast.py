@@ -12,7 +12,7 @@ from statistics import median
 from typing import Final
 
 from live.errors import LiveError
-from live.frames import AudioChunk, RenderedFrame
+from live.frames import AudioChunk, RenderedFrame, Trace
 from live.mailbox import Mailbox
 from live.transport.audio_out import AudioOut
 from live.transport.delay_line import DelayLine
@@ -120,11 +120,12 @@ class VideoWorker:
                 self._failed(error)
                 return
             ready_ns = time.monotonic_ns()
-            frame.trace.stamp("encode", start_ns, ready_ns)
+            trace = Trace(frame.trace.capture_ns, list(frame.trace.stages))  # each encode has its own
+            trace.stamp("encode", start_ns, ready_ns)
             self.encoded += 1
             if data:
                 codec = self._encoder.codec
-                self._emit(Encoded(data, ticks, is_keyframe, frame.trace, ready_ns, codec))
+                self._emit(Encoded(data, ticks, is_keyframe, trace, ready_ns, codec))
 
 
 class Broadcast:
@@ -159,7 +160,6 @@ class Broadcast:
         self._workers: dict[VideoCodec, VideoWorker] = {}
         self._video_tracks: dict[PacketTrack, VideoCodec] = {}
         self._audio_tracks: set[PacketTrack] = set()
-        self._newest: RenderedFrame | None = None
         self._past_drops = 0
         self._closed = False
         self.sent: deque[Encoded] = deque(maxlen=REPORT_WINDOW)
@@ -169,7 +169,6 @@ class Broadcast:
 
     def push_video(self, frame: RenderedFrame) -> None:
         """Send a picture to everyone who watches."""
-        self._newest = frame
         for worker in tuple(self._workers.values()):
             worker.push(frame)
 
@@ -218,8 +217,6 @@ class Broadcast:
             self._workers[codec] = worker
         if worker is not None:
             worker.request_keyframe()
-            if self._newest is not None:
-                worker.push(self._newest)
         return track
 
     def audio_track(self) -> PacketTrack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCRtpSender
-from aiortc.rtcconfiguration import RTCBundlePolicy
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 
 from live.errors import LiveError
@@ -25,7 +24,7 @@ class OfferError(LiveError):
 def rtc_configuration(config: ServerConfig) -> RTCConfiguration:
     """Without configured servers none is asked: nothing leaves the local network by itself."""
     servers = [RTCIceServer(urls=s.url, username=s.username, credential=s.credential) for s in config.ice_servers]
-    return RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+    return RTCConfiguration(iceServers=servers)
 
 
 def page_ice_servers(config: ServerConfig) -> list[dict[str, str]]:

@@ -175,20 +175,14 @@ class Room:
             if set_rest is not None:
                 set_rest(opened.rest)
             else:
-                driver = await asyncio.to_thread(self._studio.open_driver, self.driver_kind, opened.rest)
-                await asyncio.to_thread(self.session.set_driver, driver)
+                await self._replace_driver(self.driver_kind)
             self.avatar = avatar
         self.tell(self.state())
 
     async def change_driver(self, kind: DriverKind) -> None:
         """Let something else move the avatar. Raises `LiveError` if that cannot be had; the old driver stays then."""
         async with self._changing:
-            driver = await asyncio.to_thread(self._studio.open_driver, kind, self._rest)
-            if self._closed:
-                driver.close()
-                return
-            await asyncio.to_thread(self.session.set_driver, driver)
-            self.driver_kind = kind
+            await self._replace_driver(kind)
         self.tell(self.state())
 
     async def close(self) -> None:
@@ -207,6 +201,14 @@ class Room:
         await asyncio.to_thread(self._broadcast.close)
 
     # -- inside
+
+    async def _replace_driver(self, kind: DriverKind) -> None:
+        driver = await asyncio.to_thread(self._studio.open_driver, kind, self._rest)
+        if self._closed:
+            driver.close()
+            return
+        await asyncio.to_thread(self.session.set_driver, driver)
+        self.driver_kind = kind
 
     def _start(self) -> Session:
         opened = self._studio.open_avatar(self.avatar)
@@ -246,7 +248,7 @@ class Room:
     def _report_state(self, message: str) -> None:
         """From any thread: a sentence of the session for the user."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.tell, {"type": "message", "text": message})
+            self._loop.call_soon_threadsafe(lambda: self.tell({"type": "message", "text": message}))
 
     def _report_error(self, error: LiveError) -> None:
         self.tell({"type": "error", "error": error.message, "hint": error.hint})

@@ -63,5 +63,8 @@ class Studio(Protocol):
         ...
 
     def open_driver(self, kind: DriverKind, rest: MotionFrame) -> Driver:
-        """A driver for one session. Raises `LiveError` if it cannot be had, e.g. a model cannot be fetched."""
+        """A driver for one session, whose motion is in the frame of the avatar with that `rest`.
+
+        Raises `LiveError` if it cannot be had, e.g. because a model cannot be fetched.
+        """
         ...

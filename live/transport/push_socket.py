@@ -1,0 +1,131 @@
+"""`/speech`: any program pushes PCM over a WebSocket, and the avatar speaks it.
+
+Binary messages are signed 16-bit little-endian mono PCM at the rate given in the URL (`?rate=24000`, default 48000).
+Text messages are JSON: `{"type": "clear"}` drops what has not been spoken yet (somebody interrupts). The server answers
+`{"type": "queued", "seconds": s}` once per binary message, and `{"type": "error", ...}` before it closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from typing import Final
+
+import numpy as np
+from aiohttp import WSMsgType, web
+from numpy.typing import NDArray
+
+from live.capture.resampling import StreamResampler
+from live.errors import LiveError
+from live.frames import AUDIO_RATE, AudioChunk
+from live.transport.remote_source import RemoteSource
+
+CHUNK: Final = 960
+"""Samples delivered at a time: 20 ms."""
+
+LONGEST: Final = 120.0
+"""Seconds of speech that may wait."""
+
+MAX_MESSAGE: Final = 4 * 2**20
+RATES: Final = range(8_000, 96_001)
+
+
+class SpeechQueue:
+    """Pushed sound that waits to be spoken, and silence when there is none. Not thread-safe.
+
+    Speech synthesisers are faster than speech, so sound is handed out at the pace of real time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[NDArray[np.int16]] = deque()
+        self._samples = 0
+
+    @property
+    def seconds(self) -> float:
+        """Sound that waits."""
+        return self._samples / AUDIO_RATE
+
+    def push(self, samples: NDArray[np.int16]) -> None:
+        """Append 48 kHz sound. Raises `LiveError` if too much waits already."""
+        if self.seconds + len(samples) / AUDIO_RATE > LONGEST:
+            raise LiveError(
+                f"More than {LONGEST:.0f} s of speech are waiting.", "Push speech as it is needed, or clear the rest."
+            )
+        if len(samples):
+            self._waiting.append(samples)
+            self._samples += len(samples)
+
+    def clear(self) -> None:
+        """Forget what has not been handed out."""
+        self._waiting.clear()
+        self._samples = 0
+
+    def take(self, count: int = CHUNK) -> NDArray[np.int16]:
+        """The next `count` samples, filled up with silence."""
+        taken = np.zeros(count, np.int16)
+        filled = 0
+        while filled < count and self._waiting:
+            first = self._waiting.popleft()
+            part = first[: count - filled]
+            taken[filled : filled + len(part)] = part
+            filled += len(part)
+            if len(part) < len(first):
+                self._waiting.appendleft(first[len(part) :])
+        self._samples -= filled
+        return taken
+
+
+async def speak(queue: SpeechQueue, source: RemoteSource) -> None:
+    """Hand out sound in real time until cancelled."""
+    next_chunk = time.monotonic()
+    while True:
+        now = time.monotonic()
+        if now - next_chunk > 0.5:
+            next_chunk = now  # the machine slept
+        await asyncio.sleep(max(0.0, next_chunk - now))
+        end = next_chunk + CHUNK / AUDIO_RATE
+        source.deliver_audio(AudioChunk(queue.take(), next_chunk, round(end * 1e9)))
+        next_chunk = end
+
+
+async def serve_speech(request: web.Request, source: RemoteSource) -> web.WebSocketResponse:
+    """Handle one socket whose caller may speak through `source`."""
+    try:
+        rate = int(request.query.get("rate", str(AUDIO_RATE)))
+    except ValueError:
+        rate = 0
+    if rate not in RATES:
+        raise LiveError("The sample rate must be a number from 8000 to 96000.", "Use ?rate=24000, for example.")
+    socket = web.WebSocketResponse(max_msg_size=MAX_MESSAGE, heartbeat=15.0)
+    await socket.prepare(request)
+    queue = SpeechQueue()
+    resampler = StreamResampler()
+    speaking = asyncio.create_task(speak(queue, source))
+    try:
+        async for message in socket:
+            if message.type is WSMsgType.BINARY:
+                samples = np.frombuffer(message.data[: len(message.data) // 2 * 2], np.dtype("<i2"))
+                queue.push(resampler.feed_samples(samples, rate) if len(samples) else samples)
+                await socket.send_json({"type": "queued", "seconds": round(queue.seconds, 3)})
+            elif message.type is WSMsgType.TEXT:
+                if _kind(message.data) != "clear":
+                    raise LiveError("Unknown message.", 'Send PCM, or {"type": "clear"}.')
+                queue.clear()
+                resampler = StreamResampler()
+                await socket.send_json({"type": "queued", "seconds": 0.0})
+    except LiveError as error:
+        await socket.send_json({"type": "error", "error": error.message, "hint": error.hint})
+    finally:
+        speaking.cancel()
+        await socket.close()
+    return socket
+
+
+def _kind(text: str) -> object:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return None
+    return message.get("type") if isinstance(message, dict) else None
