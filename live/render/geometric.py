@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -22,6 +22,21 @@ from live.render.warp import sampling_map, warp
 
 FLOW_GRID: Final = 160
 """Side of the flow's grid; the flow is smooth, and lips and lids get their edges from outlines, not from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A picture and where it comes from.
+
+    Attributes:
+        picture: uint8 (H, W, 3), owned by the receiver.
+        driving: the posed face.
+        prior: on the (`FLOW_GRID`, `FLOW_GRID`) grid.
+    """
+
+    picture: Image
+    driving: PosedFace
+    prior: MotionPrior
 
 
 class GeometricRenderer:
@@ -64,6 +79,10 @@ class GeometricRenderer:
 
     def render(self, motion: MotionFrame) -> Image:
         """Draw; see `live.protocols.Renderer`. Stamps `prior`, `warp` and `mouth` (with the eyes)."""
+        return self.draw(motion).picture
+
+    def draw(self, motion: MotionFrame) -> Drawing:
+        """Like `render`, together with the geometry behind the picture: what the networks build on."""
         start = time.monotonic_ns()
         motion = self.finite(motion)
         driving = self.avatar.posed(self.poser, motion)
@@ -77,7 +96,7 @@ class GeometricRenderer:
         self.eyes.draw(canvas, driving, motion.expression)
         self.mouth.draw(canvas, driving, positions)
         motion.trace.stamp("mouth", start)
-        return canvas
+        return Drawing(canvas, driving, prior)
 
     def prior(self, driving: PosedFace, side: int) -> MotionPrior:
         """The motion prior on a (side, side) grid."""

@@ -33,7 +33,7 @@ def signed(image: Image) -> FloatArray:
 
 
 def pack_prior(prior: MotionPrior) -> FloatArray:
-    """float32 (64, 64, 8): displacement x and y (−1…1 units), skin, hidden, mouth, eyes, u, v (−1…1)."""
+    """float32 (h, w, 8): displacement x and y (−1…1 units), skin, hidden, mouth, eyes, u, v (−1…1)."""
     return np.concatenate(
         [
             prior.displacement() * 2,
@@ -59,17 +59,16 @@ def portrait_arrays(portrait: Image, regions: Regions, config: LiveConfig) -> tu
     return signed(shrink(portrait, config.size)), mouth, np.stack(eyes)
 
 
-def frame_arrays(composite: Image, prior: MotionPrior, regions: Regions, config: LiveConfig) -> FrameArrays:
+def frame_arrays(composite: Image, prior: FloatArray, regions: Regions, config: LiveConfig) -> FrameArrays:
     """What a frame reads.
 
     Args:
         composite: the geometric picture, square, any size; region crops are cut from it at its own resolution.
-        prior: on the 64² grid.
+        prior: float32 (64, 64, 8), packed.
         regions: of the driven face.
         config: sizes.
     """
-    packed = pack_prior(prior)
-    guides = np.ascontiguousarray(packed[..., 2:])
+    guides = np.ascontiguousarray(prior[..., 2:])
 
     def crop(box_side: int, *names: str) -> FloatArray:
         crops = []
@@ -82,7 +81,7 @@ def frame_arrays(composite: Image, prior: MotionPrior, regions: Regions, config:
 
     return FrameArrays(
         composite=signed(shrink(composite, config.size)),
-        prior=np.ascontiguousarray(packed.transpose(2, 0, 1)),
+        prior=np.ascontiguousarray(prior.transpose(2, 0, 1)),
         mouth=crop(config.mouth.crop, "mouth")[0],
         eyes=crop(config.eyes.crop, "right_eye", "left_eye"),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import warnings
 from pathlib import Path
@@ -63,20 +62,19 @@ def export_onnx(model: LivePIRenderer, folder: Path, name: str = "live_pirendere
         ),
     ]
     for path, (graph, inputs, names, outputs) in zip(paths, jobs, strict=True):
-        buffer = io.BytesIO()
         with warnings.catch_warnings():
             # The tracing exporter is deprecated in favour of one whose graphs the runtimes optimise less well so far.
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 graph,
                 inputs,
-                buffer,
+                path,
                 input_names=list(names),
                 output_names=list(outputs),
                 opset_version=OPSET,
                 dynamo=False,
             )
-        proto = onnx.load_from_string(buffer.getvalue())
+        proto = onnx.load(path)
         store_half(proto)
         entry = proto.metadata_props.add()
         entry.key, entry.value = "config", json.dumps(model.config.to_dict())

@@ -46,8 +46,11 @@ class Box:
     def cut(self, picture: Pixels, crop: int) -> Pixels:
         """Sample the box from `picture` (S, S, …) to (crop, crop, …), same type; the picture's edges are repeated."""
         matrix = self.matrix(picture.shape[0], crop)
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        edge = cv2.BORDER_REPLICATE
+        flags, edge = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, cv2.BORDER_REPLICATE
+        channels = 1 if picture.ndim == 2 else picture.shape[2]
+        if channels > 4:  # more than OpenCV takes at once
+            parts = [np.ascontiguousarray(picture[..., i : i + 4]) for i in range(0, channels, 4)]
+            return np.asarray(np.concatenate([self.cut(part, crop) for part in parts], axis=-1), picture.dtype)
         return np.asarray(cv2.warpAffine(picture, matrix, (crop, crop), flags=flags, borderMode=edge), picture.dtype)
 
     def paste(self, picture: FloatArray, rgb: FloatArray, mask: FloatArray) -> None:

@@ -1,0 +1,68 @@
+"""What the geometric renderer hands to the networks for one frame."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from live.frames import FloatArray, Image, MotionFrame
+from live.render.geometric import GeometricRenderer
+from live.render.live_network.config import PRIOR_SIZE, LiveConfig
+from live.render.live_network.inputs import FrameArrays, frame_arrays, pack_prior
+from live.render.live_network.regions import RegionFinder, Regions
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """One frame by geometry.
+
+    Attributes:
+        picture: uint8 (S, S, 3), what `GeometricRenderer.render` returns.
+        prior: float32 (64, 64, 8), see `inputs.pack_prior`.
+        regions: where the region networks look.
+    """
+
+    picture: Image
+    prior: FloatArray
+    regions: Regions
+
+    def arrays(self, config: LiveConfig) -> FrameArrays:
+        """Network input."""
+        return frame_arrays(self.picture, self.prior, self.regions, config)
+
+
+class Composer:
+    """Runs the geometric renderer and keeps what it knows on the way.
+
+    Args:
+        geometric: of the avatar.
+    """
+
+    def __init__(self, geometric: GeometricRenderer) -> None:
+        self.geometric = geometric
+        self.finder = RegionFinder(geometric.source.posed)
+
+    @property
+    def rest_regions(self) -> Regions:
+        """The regions in the portrait."""
+        return self.finder.place(self.geometric.source.posed)
+
+    def compose(self, motion: MotionFrame) -> Composition:
+        """Draw one frame. Stamps what the geometric renderer stamps, and `crops`."""
+        drawing = self.geometric.draw(motion)
+        start = time.monotonic_ns()
+        prior = shrink_prior(pack_prior(drawing.prior))
+        composition = Composition(drawing.picture, prior, self.finder.place(drawing.driving))
+        motion.trace.stamp("crops", start)
+        return composition
+
+
+def shrink_prior(packed: FloatArray) -> FloatArray:
+    """float32 (h, w, 8) → (64, 64, 8), averaging. OpenCV resizes four channels at a time."""
+    size = (PRIOR_SIZE, PRIOR_SIZE)
+    halves = (packed[..., :4], packed[..., 4:])
+    parts = [cv2.resize(np.ascontiguousarray(half), size, interpolation=cv2.INTER_AREA) for half in halves]
+    return np.concatenate(parts, axis=-1).astype(np.float32, copy=False)
