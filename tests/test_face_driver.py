@@ -74,7 +74,7 @@ def test_an_unmoving_driver_shows_the_photo_wherever_they_look(model: FaceModel,
     stage = Stage(model, rest)
     stage.puppet.pose(yaw=12.0, pitch=5.0, mouthFrownLeft=0.3)
     motion = stage.show(60)[-1]
-    assert np.allclose(motion.expression, rest.expression, atol=0.05)
+    assert np.allclose(motion.expression, rest.expression, atol=0.1)
     assert np.degrees(np.abs(motion.rotation - rest.rotation)).max() < 0.7
     assert np.abs(motion.translation).max() < 0.1
     assert motion.confidence == pytest.approx(1.0)
@@ -184,7 +184,7 @@ def test_another_avatar(model: FaceModel, rest: MotionFrame) -> None:
     stage = Stage(model)
     stage.show(60)
     stage.driver.set_rest(rest)
-    assert np.allclose(stage.show(30)[-1].rotation, rest.rotation, atol=0.01)
+    assert np.allclose(stage.show(30)[-1].rotation, rest.rotation, atol=0.02)
 
 
 def test_a_new_person_after_a_long_absence_gets_a_neutral_of_their_own(model: FaceModel) -> None:

@@ -42,7 +42,7 @@ def test_reads_the_pose(model: FaceModel, puppet: Puppet, yaw: float, pitch: flo
     for i in range(3):
         motion = reader.read(picture(2.0 + i / 30))
     assert motion is not None
-    assert np.degrees(motion.rotation) == pytest.approx([pitch, yaw, 0.0], abs=1.5)
+    assert np.degrees(motion.rotation) == pytest.approx([pitch, yaw, 0.0], abs=2.5)
 
 
 def test_reads_the_expression(model: FaceModel, puppet: Puppet) -> None:
@@ -51,7 +51,7 @@ def test_reads_the_expression(model: FaceModel, puppet: Puppet) -> None:
     puppet.pose(jawOpen=0.6)
     opened = reader.read(picture(2.0))
     assert opened is not None
-    assert opened.expression[JAW] - closed.expression[JAW] == pytest.approx(0.6, abs=0.2)
+    assert opened.expression[JAW] - closed.expression[JAW] == pytest.approx(0.6, abs=0.25)
 
 
 def test_position_is_in_centimetres_and_size_a_logarithm(model: FaceModel, puppet: Puppet) -> None:
