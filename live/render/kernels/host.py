@@ -1,7 +1,7 @@
 """The kernels on the processor: the same .cu files, compiled by a C++ compiler through `host_shim.h`.
 
 For tests of the index arithmetic on machines without a GPU, and for dry runs of the GPU path. Not a fast path: threads
-run one after another.
+run one after another (as fibres where they wait for each other).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from live.errors import LiveError
 from live.render.kernels.launch import THREADS, address, launch_blocks
-from live.render.kernels.source import FOLDER, fingerprint, full_source, kernel_names
+from live.render.kernels.source import FOLDER, WAITING, fingerprint, full_source, kernel_names
 
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-Wno-unknown-pragmas")
 
@@ -63,10 +63,10 @@ def load_host_kernels() -> HostKernels:
     compiler = host_compiler()
     if compiler is None:
         raise LiveError("No C++ compiler was found.", "Install g++ or clang++, or set CXX to one.")
-    exports = "\n".join(f"LIVE_HOST_EXPORT({name})" for name in kernel_names())
+    exports = "\n".join(f"LIVE_HOST_EXPORT({name}, {int(name in WAITING)})" for name in kernel_names())
     shim = (FOLDER / "host_shim.h").read_text(encoding="utf-8")
     text = f"#define LIVE_HOST 1\n{shim}\n{full_source()}\n{exports}\n"
-    target = cache_folder() / f"host-{fingerprint(compiler, *_FLAGS, shim, *kernel_names())}.so"
+    target = cache_folder() / f"host-{fingerprint(compiler, *_FLAGS, shim, exports)}.so"
     if not target.exists():
         _compile(compiler, text, target)
     return HostKernels(ctypes.CDLL(str(target)))

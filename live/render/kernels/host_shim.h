@@ -1,15 +1,19 @@
 // Lets a C++ compiler for the processor build the kernels: CUDA's words as plain C++, threads as nested loops.
-// Only what the kernels use. Threads run one after another, so an atomic is an ordinary read and write; kernels that
-// need threads to wait for each other cannot be run this way, and there are none.
+// Only what the kernels use. Threads run one after another, so an atomic is an ordinary read and write. Where threads of
+// a block wait for each other, each is a fibre of its own and a barrier switches to the next.
 #pragma once
+#include <ucontext.h>
+
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #define __global__
+#define __shared__ static thread_local
 #define __restrict__ __restrict
 #define LIVE_DEVICE static inline
 #define LIVE_LOAD(pointer) (*(pointer))
@@ -27,6 +31,7 @@ static thread_local Dimension blockIdx, blockDim, threadIdx, gridDim;
 
 using std::fabs;
 using std::floor;
+using std::sqrt;
 
 struct half_t {
     unsigned short bits;
@@ -87,31 +92,95 @@ static void shim_call(void (*kernel)(A...), void** args, std::index_sequence<I..
     kernel(*static_cast<std::remove_reference_t<A>*>(args[I])...);
 }
 
+// The fibres of one block.
+struct ShimBlock {
+    struct Fibre {
+        ucontext_t context;
+        std::vector<char> stack;
+        bool done;
+    };
+    std::vector<Fibre> fibres;
+    ucontext_t scheduler;
+    void (*body)(void*);
+    void* argument;
+    unsigned int current;
+};
+static thread_local ShimBlock* shim_block = nullptr;
+
+static inline void __syncthreads() {
+    ShimBlock* block = shim_block;
+    if (block) swapcontext(&block->fibres[block->current].context, &block->scheduler);
+}
+
+static void shim_fibre() {
+    ShimBlock* block = shim_block;
+    block->body(block->argument);
+    block->fibres[block->current].done = true;
+}
+
+// Runs `body` once per thread of a block. Threads leave a barrier in the order in which they came to it, and all must
+// come to it or have returned.
+static void shim_run_block(ShimBlock& block, unsigned int threads) {
+    const std::size_t stack = 64 * 1024;
+    block.fibres.resize(threads);
+    for (ShimBlock::Fibre& fibre : block.fibres) {
+        fibre.done = false;
+        if (fibre.stack.empty()) fibre.stack.resize(stack);
+        getcontext(&fibre.context);
+        fibre.context.uc_stack.ss_sp = fibre.stack.data();
+        fibre.context.uc_stack.ss_size = stack;
+        fibre.context.uc_link = &block.scheduler;
+        makecontext(&fibre.context, shim_fibre, 0);
+    }
+    shim_block = &block;
+    for (bool alive = true; alive;) {
+        alive = false;
+        for (unsigned int t = 0; t < threads; ++t) {
+            if (block.fibres[t].done) continue;
+            block.current = t;
+            threadIdx.x = t;
+            swapcontext(&block.scheduler, &block.fibres[t].context);
+            alive = alive || !block.fibres[t].done;
+        }
+    }
+    shim_block = nullptr;
+}
+
 // The arguments come as CUDA's own launch call takes them: an array of pointers to each value.
 template <typename... A>
-static void shim_launch(void (*kernel)(A...), unsigned int blocks, unsigned int threads, void** args) {
+static void shim_launch(void (*kernel)(A...), bool waits, unsigned int blocks, unsigned int threads, void** args) {
     gridDim = {blocks, 1, 1};
     blockDim = {threads, 1, 1};
     blockIdx = {0, 0, 0};
     threadIdx = {0, 0, 0};
+    auto call = [&] { shim_call(kernel, args, std::index_sequence_for<A...>{}); };
+    ShimBlock block;
+    block.body = [](void* argument) { (*static_cast<decltype(call)*>(argument))(); };
+    block.argument = &call;
     for (unsigned int b = 0; b < blocks; ++b) {
         blockIdx.x = b;
+        if (waits) {
+            shim_run_block(block, threads);
+            continue;
+        }
         for (unsigned int t = 0; t < threads; ++t) {
             threadIdx.x = t;
-            shim_call(kernel, args, std::index_sequence_for<A...>{});
+            call();
         }
     }
 }
 
-#define LIVE_HOST_EXPORT(name)                                                                      \
-    extern "C" int host_##name(unsigned int blocks, unsigned int threads, int count, void** args) { \
-        return shim_dispatch(name, blocks, threads, count, args);                                   \
-    }
-
 // Refuses a call with the wrong number of arguments instead of reading past the array.
 template <typename... A>
-static int shim_dispatch(void (*kernel)(A...), unsigned int blocks, unsigned int threads, int count, void** args) {
+static int shim_dispatch(void (*kernel)(A...), bool waits, unsigned int blocks, unsigned int threads, int count,
+                         void** args) {
     if (count != static_cast<int>(sizeof...(A))) return static_cast<int>(sizeof...(A)) + 1;
-    shim_launch(kernel, blocks, threads, args);
+    shim_launch(kernel, waits, blocks, threads, args);
     return 0;
 }
+
+// waits: whether threads of the kernel wait for each other.
+#define LIVE_HOST_EXPORT(name, waits)                                                               \
+    extern "C" int host_##name(unsigned int blocks, unsigned int threads, int count, void** args) { \
+        return shim_dispatch(name, waits, blocks, threads, count, args);                            \
+    }

@@ -8,14 +8,17 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-UNITS = ("grid_sample", "flow_warp", "frame_output", "rasterise", "push_pull")
+UNITS = ("grid_sample", "flow_warp", "frame_output", "rasterise", "push_pull", "normalise")
 """The .cu files, in the order in which they are joined."""
+
+WAITING = ("channel_sums_f32", "channel_sums_f16", "norm_affine")
+"""Kernels whose threads wait for each other; the host build runs these as fibres."""
 
 ARCHITECTURES = ("sm_80", "sm_90")
 """GPU generations every kernel is compiled for in the tests."""
 
-_ENTRY = re.compile(r'extern "C" __global__ void (\w+)\(')
-_MACRO_ENTRY = re.compile(r'extern "C" __global__ void (\w+?)_##suffix\(')
+_ENTRY = re.compile(r'extern "C" __global__ void (\w+?)(?:_##suffix)?\(')
+_MACRO = re.compile(r"^#define (\w+)\(suffix\b.*?[^\\]\n", re.MULTILINE | re.DOTALL)
 
 
 @cache
@@ -34,14 +37,14 @@ def full_source() -> str:
 
 @cache
 def kernel_names() -> tuple[str, ...]:
-    """Names of every `extern "C"` kernel, read from the source."""
-    text = full_source()
-    names = [name for name in _ENTRY.findall(text) if "##" not in name]
+    """Names of every `extern "C"` kernel, read from the source: plain ones, and those that macros make per format."""
+    names: list[str] = []
     for unit in UNITS:
-        unit_text = (FOLDER / f"{unit}.cu").read_text(encoding="utf-8")
-        stems = _MACRO_ENTRY.findall(unit_text)
-        suffixes = re.findall(r"^[A-Z_]+\((f\d\w*),", unit_text, re.MULTILINE)
-        names += [f"{stem}_{suffix}" for stem in stems for suffix in suffixes]
+        text = (FOLDER / f"{unit}.cu").read_text(encoding="utf-8")
+        names += _ENTRY.findall(_MACRO.sub("", text))
+        for macro in _MACRO.finditer(text):
+            suffixes = re.findall(rf"^{macro[1]}\((\w+),", text, re.MULTILINE)
+            names += [f"{stem}_{suffix}" for stem in _ENTRY.findall(macro[0]) for suffix in suffixes]
     return tuple(names)
 
 
