@@ -3,7 +3,7 @@
 Two caches under `training/work/`, both one `.npz` per clip:
 
 * `landmarks/<folder>_<clip>.npz`: landmarks (N, 478, 3) px, blendshapes (N, 52), pts (N,) s, ok (N,), size (2,) h, w;
-  `stills.npz`: lm (S, 478, 3), names (S,).
+  `stills.npz`: lm (S, 478, 3), blendshapes (S, 52), names (S,).
 * `tracks/<folder>_<clip>.npz` (needs the face model): the same frames that were tracked, plus identity (50,),
   expression (N, 52), residual (N, 16), rotation (N, 3), scale (N,), offset (N, 2), error (N,), frame (N,) index.
 
@@ -15,6 +15,7 @@ Example:
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
@@ -32,7 +33,19 @@ TRACKS = WORK / "tracks"
 FOLDERS = ("video", "grid", "eval")
 """`eval` is tracked to be measured; nothing in `training` learns from it."""
 
-Frames = list[NDArray[np.float32]]
+
+@dataclass
+class Person:
+    """Frames of one person: landmarks (478, 3) px and blendshapes (52,) each; `at_rest` if asked to look neutral."""
+
+    landmarks: list[NDArray[np.float32]] = field(default_factory=list)
+    blendshapes: list[NDArray[np.float32]] = field(default_factory=list)
+    at_rest: bool = False
+
+    def sample(self, count: int) -> Person:
+        """About `count` frames, evenly spread."""
+        step = max(1, len(self.landmarks) // count)
+        return Person(self.landmarks[::step][:count], self.blendshapes[::step][:count], self.at_rest)
 
 
 def track_clip(path: Path) -> dict[str, NDArray[np.generic]]:
@@ -55,15 +68,16 @@ def track_clip(path: Path) -> dict[str, NDArray[np.generic]]:
 
 def track_stills(paths: list[Path]) -> dict[str, NDArray[np.generic]]:
     """Landmarks of photographs that show one face."""
-    landmarks, names = [], []
+    landmarks, blendshapes, names = [], [], []
     with FaceTracker(mode="image") as tracker:
         for path in tqdm(paths, desc="stills", unit="photo"):
             with av.open(path) as container:
                 image = next(container.decode(video=0)).to_ndarray(format="rgb24")
             if face := tracker.track(np.ascontiguousarray(image)):
                 landmarks.append(face.landmarks)
+                blendshapes.append(face.blendshapes)
                 names.append(path.name)
-    return {"lm": np.array(landmarks), "names": np.array(names)}
+    return {"lm": np.array(landmarks), "blendshapes": np.array(blendshapes), "names": np.array(names)}
 
 
 def person_of(name: str) -> str:
@@ -71,31 +85,31 @@ def person_of(name: str) -> str:
     return "grid_s1" if "grid_" in name else name
 
 
-def load_people(folder: Path, per_person: int = 60) -> list[Frames]:
-    """Landmark frames of everybody we may learn from, evenly spread over their clips; stills by person."""
-    clips: dict[str, Frames] = {}
+def load_people(folder: Path, per_person: int = 60) -> list[Person]:
+    """Everybody we may learn from: the talkers of the clips, and every still on its own."""
+    clips: dict[str, Person] = {}
     for path in sorted(folder.glob("*.npz")):
         if path.stem.startswith("eval_") or path.stem == "stills":
             continue
+        person = clips.setdefault(person_of(path.stem), Person())
         with np.load(path) as data:
-            frames = data["landmarks"][data["ok"]]
-        clips.setdefault(person_of(path.stem), []).extend(frames)
-    people = [f[:: max(1, len(f) // per_person)][:per_person] for f in clips.values() if len(f) >= 10]
+            person.landmarks.extend(data["landmarks"][data["ok"]])
+            person.blendshapes.extend(data["blendshapes"][data["ok"]])
+    people = [p.sample(per_person) for p in clips.values() if len(p.landmarks) >= 10]
     with np.load(folder / "stills.npz") as data:
-        by_name: dict[str, Frames] = {}
-        for name, landmarks in zip(data["names"], data["lm"], strict=True):
-            by_name.setdefault(str(name).rsplit("_", 1)[0], []).append(landmarks)
-    return people + list(by_name.values())
+        for name, landmarks, blendshapes in zip(data["names"], data["lm"], data["blendshapes"], strict=True):
+            people.append(Person([landmarks], [blendshapes], at_rest="_neutral" in str(name)))
+    return people
 
 
 def fit_clip(model: FaceModel, source: Path, identity: NDArray[np.float32] | None = None) -> dict[str, object]:
     """Fit every tracked frame of a landmark file; the identity is estimated from the clip unless given."""
     with np.load(source) as data:
         ok = data["ok"]
-        landmarks, kept = data["landmarks"][ok], np.flatnonzero(ok)
+        landmarks, blendshapes, kept = data["landmarks"][ok], data["blendshapes"][ok], np.flatnonzero(ok)
         result: dict[str, object] = {
             "landmarks": landmarks,
-            "blendshapes": data["blendshapes"][ok],
+            "blendshapes": blendshapes,
             "pts": data["pts"][ok],
             "frame": kept,
             "size": data["size"],
@@ -103,13 +117,14 @@ def fit_clip(model: FaceModel, source: Path, identity: NDArray[np.float32] | Non
     if not len(landmarks):
         raise ValueError(f"no face was tracked in {source}")
     if identity is None:
-        identity = IdentityFitter(model).fit(list(landmarks[:: max(1, len(landmarks) // 16)]))
+        step = max(1, len(landmarks) // 16)
+        identity = IdentityFitter(model).fit(list(landmarks[::step]), list(blendshapes[::step]))
     fitter = FrameFitter(model, identity)
     fits = []
     previous = None
     for i, frame in enumerate(landmarks):
         follows = i > 0 and kept[i] == kept[i - 1] + 1
-        previous = fitter.fit(frame, previous=previous if follows else None)
+        previous = fitter.fit(frame, blendshapes[i], previous=previous if follows else None)
         fits.append(previous)
     result["identity"] = identity
     for name in ("expression", "residual", "rotation", "scale", "offset"):

@@ -16,7 +16,7 @@ import numba
 import numpy as np
 
 from live.frames import EXPRESSION_COUNT, RESIDUAL_COUNT, FloatArray
-from live.motion.arkit import ARKIT_INDEX
+from live.motion.arkit import ARKIT_INDEX, ARKIT_NAMES
 from live.motion.face_model import IDENTITY_COUNT, FaceModel
 from live.motion.landmark_groups import (
     EYE_OUTER_CORNERS,
@@ -33,8 +33,14 @@ DEPTH_WEIGHT: Final = 0.15
 """Weight of the tracker's depth against its image position, squared error."""
 NOISE_CM: Final = 0.35
 """Assumed landmark error, cm: large, because neighbouring errors are correlated and 478 points outvote any prior."""
-EXPRESSION_SIGMA: Final = 0.45
-RESIDUAL_SIGMA: Final = 1.0
+IDENTITY_NOISE_CM: Final = 0.6
+EXPRESSION_SIGMA: Final = 0.35
+"""Prior spread of an ARKit weight around the tracker's own estimate of it, or around 0."""
+RESIDUAL_SIGMA: Final = 0.6
+"""Below 1, so that the named shapes explain what they can before the learned ones do."""
+RESIDUAL_BOUND: Final = 3.5
+EXPRESSION_BOUNDS: Final = (-0.1, 1.2)
+"""A little beyond 0..1: a person's face at rest is not the model's."""
 _PAIRS: Final = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
 
@@ -44,7 +50,7 @@ class FaceFit:
 
     Attributes:
         identity: float32 (50,), standard deviations.
-        expression: float32 (52,) ARKit weights within the fit's bounds (-0.15..1.2).
+        expression: float32 (52,) ARKit weights within `EXPRESSION_BOUNDS`.
         residual: float32 (16,), standard deviations.
         rotation: float32 (3,) pitch, yaw, roll in radians.
         scale: pixels per cm.
@@ -79,7 +85,7 @@ def landmark_weights() -> FloatArray:
     """Weight of each landmark, float32 (478,): lips, lids and irises count more, the sliding outline less."""
     weights = np.ones(478, np.float32)
     weights[list(FACE_OVAL)] = 0.4
-    weights[list(EYELIDS)] = 3.0
+    weights[list(EYELIDS)] = 5.0
     weights[list(LIPS)] = 3.0
     weights[list(INNER_LIP)] = 4.0
     weights[list(RIGHT_IRIS + LEFT_IRIS)] = 2.0
@@ -114,13 +120,12 @@ class FrameFitter:
     Args:
         model: the face model.
         identity: float32 (50,) of the person.
-        use_residual: whether the learned residual shapes take part.
+        at_rest: the face is known to be neutral: fit its pose only.
     """
 
-    def __init__(self, model: FaceModel, identity: FloatArray | None = None, *, use_residual: bool = True) -> None:
+    def __init__(self, model: FaceModel, identity: FloatArray | None = None, *, at_rest: bool = False) -> None:
         self._model = model
         self._weights = landmark_weights()
-        self._use_residual = use_residual
         basis = np.concatenate([model.landmarks_expression, model.landmarks_residual])
         self._basis = np.ascontiguousarray(basis.transpose(1, 2, 0))  # (478, 3, 68)
         weighted = self._basis * self._weights[:, None, None]
@@ -130,10 +135,15 @@ class FrameFitter:
         sigma[ARKIT_INDEX["tongueOut"]] = 1e-3  # invisible to the landmarks
         sigma[ARKIT_INDEX["mouthClose"]] = 0.2  # nearly the inverse of jawOpen; keep it small
         self._prior = np.concatenate([sigma, np.full(RESIDUAL_COUNT, RESIDUAL_SIGMA, np.float32)]) ** -2
-        residual_bound = 3.5 if use_residual else 0.0
-        self._lower = np.concatenate([np.full(EXPRESSION_COUNT, -0.15), np.full(RESIDUAL_COUNT, -residual_bound)])
-        self._upper = np.concatenate([np.full(EXPRESSION_COUNT, 1.2), np.full(RESIDUAL_COUNT, residual_bound)])
-        self._lower, self._upper = self._lower.astype(np.float32), self._upper.astype(np.float32)
+        # The tracker reads lowered lids and gaze into many open eyes; there the landmarks know better.
+        self._trust = np.array(
+            [0.0 if n.startswith(("eyeLook", "eyeSquint")) else 0.8 for n in ARKIT_NAMES], np.float32
+        )
+        count = (EXPRESSION_COUNT, RESIDUAL_COUNT)
+        low, high = (0.0, 0.0) if at_rest else EXPRESSION_BOUNDS
+        extent = 0.0 if at_rest else RESIDUAL_BOUND
+        self._lower = np.repeat(np.array([low, -extent], np.float32), count)
+        self._upper = np.repeat(np.array([high, extent], np.float32), count)
         self.set_identity(np.zeros(IDENTITY_COUNT, np.float32) if identity is None else identity)
 
     def set_identity(self, identity: FloatArray) -> None:
@@ -142,11 +152,20 @@ class FrameFitter:
         self._rest = self._model.landmarks_mean + np.tensordot(self.identity, self._model.landmarks_identity, 1)
         self._rest = self._rest.astype(np.float32)
 
-    def fit(self, landmarks: FloatArray, *, previous: FaceFit | None = None, rounds: int = 3) -> FaceFit:
+    def fit(
+        self,
+        landmarks: FloatArray,
+        blendshapes: FloatArray | None = None,
+        *,
+        previous: FaceFit | None = None,
+        rounds: int = 3,
+    ) -> FaceFit:
         """Fit one frame.
 
         Args:
             landmarks: float32 (478, 3) in pixels, as `FaceTracker` gives them (y down, z away from the viewer).
+            blendshapes: float32 (52,), the tracker's own estimate of the ARKit weights. It decides between
+                combinations that move the landmarks alike, so that each weight means what its name says.
             previous: the preceding frame's fit, a good start that saves rounds.
             rounds: alternations between pose and coefficients.
 
@@ -157,6 +176,9 @@ class FrameFitter:
             return replace(previous or self._neutral(), landmark_error=float("inf"))
         target = landmarks * np.array([1, -1, -1], np.float32)  # to the head's axes: y up, z to the viewer
         coefficients = np.zeros(EXPRESSION_COUNT + RESIDUAL_COUNT, np.float32)
+        expected = np.zeros_like(coefficients)
+        if blendshapes is not None:
+            expected[:EXPRESSION_COUNT] = np.nan_to_num(blendshapes) * self._trust
         if previous is not None:
             coefficients = np.concatenate([previous.expression, previous.residual])
             rotation, scale, offset = (
@@ -170,7 +192,7 @@ class FrameFitter:
             rotation, scale, offset = rigid_start(shape, target, self._weights)
         for _ in range(rounds if previous is None else min(rounds, 2)):
             rotation, scale, offset = refine_pose(shape, target, self._weights, rotation, scale, offset)
-            coefficients = self._solve(target, rotation, scale, offset, coefficients)
+            coefficients = self._solve(target, rotation, scale, offset, expected, coefficients)
             shape = self._rest + self._basis @ coefficients
         placed = scale * shape @ rotation.T + offset
         error = np.linalg.norm((placed - target)[:, :2], axis=1).mean() / max(interocular(landmarks), 1e-6)
@@ -191,7 +213,13 @@ class FrameFitter:
         return fit.project(shape.astype(np.float32))
 
     def _solve(
-        self, target: FloatArray, rotation: FloatArray, scale: float, offset: FloatArray, start: FloatArray
+        self,
+        target: FloatArray,
+        rotation: FloatArray,
+        scale: float,
+        offset: FloatArray,
+        expected: FloatArray,
+        start: FloatArray,
     ) -> FloatArray:
         metric = rotation.T @ np.diag(np.array([1, 1, DEPTH_WEIGHT], np.float32)) @ rotation / NOISE_CM**2
         matrix = np.diag(self._prior)
@@ -199,7 +227,7 @@ class FrameFitter:
             matrix = matrix + metric[a, b] * gram
         observed = (target - offset) @ rotation / scale - self._rest  # head coordinates, cm
         weighted = (observed * self._weights[:, None]) @ metric
-        vector = np.tensordot(weighted, self._basis, 2)
+        vector = np.tensordot(weighted, self._basis, 2) + self._prior * expected
         result: FloatArray = _bounded_solve(
             np.ascontiguousarray(matrix, np.float32), vector.astype(np.float32), self._lower, self._upper, start, 60
         )
@@ -220,15 +248,19 @@ class FrameFitter:
 class IdentityFitter:
     """Estimates who somebody is from several frames, by alternating frame fits and one shared identity solve."""
 
-    def __init__(self, model: FaceModel, *, noise_cm: float = 0.6) -> None:
+    def __init__(self, model: FaceModel, *, at_rest: bool = False) -> None:
         self._model = model
-        self._frames = FrameFitter(model)
-        weights = np.sqrt(landmark_weights() / noise_cm**2)
+        self._frames = FrameFitter(model, at_rest=at_rest)
+        weights = np.sqrt(landmark_weights() / IDENTITY_NOISE_CM**2)
         self._basis = np.ascontiguousarray((model.landmarks_identity * weights[None, :, None]).transpose(1, 2, 0))
         self._scale = weights
 
-    def fit(self, frames: Sequence[FloatArray], rounds: int = 4) -> FloatArray:
+    def fit(
+        self, frames: Sequence[FloatArray], blendshapes: Sequence[FloatArray] | None = None, rounds: int = 4
+    ) -> FloatArray:
         """Identity, float32 (50,), of landmarks (478, 3) in pixels of one person; more and varied frames are better.
+
+        `blendshapes` are the tracker's (52,) for each frame, see `FrameFitter.fit`.
 
         Raises:
             ValueError: `frames` is empty.
@@ -242,7 +274,7 @@ class IdentityFitter:
             matrix = np.eye(IDENTITY_COUNT, dtype=np.float64)
             vector = np.zeros(IDENTITY_COUNT)
             for i, landmarks in enumerate(frames):
-                fit = self._frames.fit(landmarks, previous=fits[i])
+                fit = self._frames.fit(landmarks, blendshapes[i] if blendshapes is not None else None, previous=fits[i])
                 fits[i] = fit
                 rotation = rotation_matrix(fit.rotation)
                 offset = np.array([fit.offset[0], -fit.offset[1], fit.depth_offset], np.float32)
@@ -262,9 +294,11 @@ class IdentityFitter:
         return identity
 
 
-def fit_frame(model: FaceModel, identity: FloatArray, landmarks: FloatArray) -> FaceFit:
+def fit_frame(
+    model: FaceModel, identity: FloatArray, landmarks: FloatArray, blendshapes: FloatArray | None = None
+) -> FaceFit:
     """Fit one frame of a known person; for many frames keep a `FrameFitter`."""
-    return FrameFitter(model, identity).fit(landmarks)
+    return FrameFitter(model, identity).fit(landmarks, blendshapes)
 
 
 def rigid_start(shape: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[FloatArray, float, FloatArray]:

@@ -82,7 +82,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = base_model(arguments.data)
     people = load_people(arguments.landmarks)
-    print(f"{len(people)} people, {sum(map(len, people))} frames")
+    print(f"{len(people)} people, {sum(len(p.landmarks) for p in people)} frames")
     save(learn(model, people), arguments.output)
     print(f"{arguments.output}: {arguments.output.stat().st_size / 1e6:.2f} MB")
 

@@ -22,6 +22,8 @@ LOWER_TEETH = 19247
 TEETH_END = 21451
 EYEBALL_LEFT = slice(22221, 23021)
 EYEBALL_RIGHT = slice(23791, 24591)
+EYEBALL_LEFT_BOTH = slice(21451, 23021)
+EYEBALL_RIGHT_BOTH = slice(23021, 24591)
 
 MULTI_PIE = (
     1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443, 268, 493, 1914,
@@ -70,8 +72,29 @@ def load_ict(path: Path) -> IctModel:
             expression[i] = shapes[names.index(theirs)]
         else:
             expression[i] = shapes[names.index(f"{name}_L")] + shapes[names.index(f"{name}_R")]
+    _turn_eyeballs(neutral, expression)
     triangles = np.concatenate([quads[:, :3], quads[quads[:, 3] >= 0][:, [0, 2, 3]]])
     return IctModel(neutral, identity, expression, triangles)
+
+
+GAZE_RADIANS = {"In": 0.52, "Out": 0.52, "Up": 0.44, "Down": 0.52}
+"""Eyeball rotation at weight 1 (about 30 and 25 degrees); ICT's gaze shapes move the lids only."""
+
+
+def _turn_eyeballs(neutral: Array, expression: Array) -> None:
+    """Add the linearised rotation of each eyeball about its centre to the eight `eyeLook` shapes, in place."""
+    for side, both, towards_nose in (("Left", EYEBALL_LEFT_BOTH, -1.0), ("Right", EYEBALL_RIGHT_BOTH, 1.0)):
+        ball = neutral[both]
+        away = ball - (ball.min(0) + ball.max(0)) / 2
+        axes = {
+            "In": (0.0, towards_nose, 0.0),
+            "Out": (0.0, -towards_nose, 0.0),
+            "Up": (-1.0, 0.0, 0.0),
+            "Down": (1.0, 0.0, 0.0),
+        }
+        for direction, axis in axes.items():
+            turn = np.cross(np.array(axis) * GAZE_RADIANS[direction], away)
+            expression[ARKIT_NAMES.index(f"eyeLook{direction}{side}"), both] = turn
 
 
 def _tongue_out(neutral: Array) -> Array:

@@ -59,9 +59,7 @@ def embed_landmarks(ict: IctModel, canonical: Array) -> tuple[NDArray[np.int64],
     The canonical face (468, 3) is laid on the ICT neutral by a similarity and a thin-plate spline through the
     shared landmarks, then projected onto the skin. Inner-lip landmarks may only land on the lip they belong to.
     """
-    pairs = [
-        (m, i) for m, i in zip(MEDIAPIPE_OF_MULTI_PIE, MULTI_PIE[17:], strict=True) if m not in _UNRELIABLE
-    ]
+    pairs = [(m, i) for m, i in zip(MEDIAPIPE_OF_MULTI_PIE, MULTI_PIE[17:], strict=True) if m not in _UNRELIABLE]
     pairs.append((152, MULTI_PIE[8]))
     ours = np.array([m for m, _ in pairs])
     theirs = np.array([i for _, i in pairs])
@@ -97,9 +95,7 @@ def embed_landmarks(ict: IctModel, canonical: Array) -> tuple[NDArray[np.int64],
     return vertices, weights
 
 
-def _embed_iris(
-    ict: IctModel, iris: tuple[int, ...], ball: slice, vertices: NDArray[np.int64], weights: Array
-) -> None:
+def _embed_iris(ict: IctModel, iris: tuple[int, ...], ball: slice, vertices: NDArray[np.int64], weights: Array) -> None:
     """Centre at the front of the eyeball, ring of 0.59 cm radius around it, in the order right, up, left, down."""
     ids = np.arange(ball.start, ball.stop)
     points = ict.neutral[ids]

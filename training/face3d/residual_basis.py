@@ -13,6 +13,7 @@ from live.frames import RESIDUAL_COUNT
 from live.motion.face_model import IDENTITY_COUNT, PART_EYEBALL, PART_FACE, PART_GUMS, PART_TEETH, FaceModel
 from live.motion.fitting import FrameFitter, IdentityFitter, landmark_weights
 from live.motion.pose import rotation_matrix
+from training.tracking import Person
 
 Array = NDArray[np.float64]
 
@@ -28,15 +29,16 @@ class Unexplained:
     per_frame: Array
 
 
-def unexplained(model: FaceModel, people: Sequence[Sequence[NDArray[np.float32]]]) -> Unexplained:
-    """Fit everybody (a list of landmark frames each) and keep what is left over."""
+def unexplained(model: FaceModel, people: Sequence[Person]) -> Unexplained:
+    """Fit everybody and keep what is left over."""
     means, rests = [], []
-    for frames in people:
-        identity = IdentityFitter(model).fit(frames[:: max(1, len(frames) // 10)])
-        fitter = FrameFitter(model, identity)
+    for person in people:
+        few = person.sample(10)
+        identity = IdentityFitter(model, at_rest=person.at_rest).fit(few.landmarks, few.blendshapes)
+        fitter = FrameFitter(model, identity, at_rest=person.at_rest)
         errors = []
-        for landmarks in frames:
-            fit = fitter.fit(landmarks)
+        for landmarks, blendshapes in zip(person.landmarks, person.blendshapes, strict=True):
+            fit = fitter.fit(landmarks, blendshapes)
             target = landmarks * np.array([1, -1, -1], np.float32)
             offset = np.array([fit.offset[0], -fit.offset[1], fit.depth_offset], np.float32)
             observed = (target - offset) @ rotation_matrix(fit.rotation) / fit.scale
@@ -77,36 +79,35 @@ def spread(model: FaceModel, landmark_fields: Array) -> Array:
     return out
 
 
-def learn(model: FaceModel, people: Sequence[Sequence[NDArray[np.float32]]], rounds: int = 2) -> FaceModel:
-    """The model with mean corrected, learned identity modes and residual motion modes filled in."""
+def shifted(model: FaceModel, shift: Array) -> FaceModel:
+    """The model with its mean face moved by landmark displacements (478, 3)."""
+    return replace(
+        model,
+        landmarks_mean=(model.landmarks_mean + shift).astype(np.float32),
+        mesh_mean=(model.mesh_mean + spread(model, shift[None])[0]).astype(np.float32),
+    )
+
+
+def learn(model: FaceModel, people: Sequence[Person]) -> FaceModel:
+    """The model with its mean corrected and learned identity and motion modes filled in.
+
+    The mean comes from people photographed at rest, so that zero weights mean a face at rest.
+    """
     weights = np.sqrt(landmark_weights()).astype(np.float64)
-    for turn in range(rounds):
-        bare = replace(
-            model,
-            landmarks_residual=np.zeros_like(model.landmarks_residual),
-            mesh_residual=np.zeros_like(model.mesh_residual),
-        )
-        left = unexplained(bare, people)
-        shift = left.per_person.mean(0)
-        identity_modes = principal(left.per_person - shift, LEARNED_IDENTITY, weights)
-        motion_modes = principal(left.per_frame, RESIDUAL_COUNT, weights)
-        print(
-            f"round {turn + 1}: person error {np.abs(left.per_person).mean():.4f} cm, "
-            f"frame error {np.abs(left.per_frame).mean():.4f} cm"
-        )
-        identity = model.landmarks_identity.copy()
-        mesh_identity = model.mesh_identity.copy()
-        first = IDENTITY_COUNT - LEARNED_IDENTITY
-        if turn == 0:  # later rounds correct only the mean and the motion, or they would chase their own modes
-            identity[first:] = identity_modes
-            mesh_identity[first:] = spread(model, identity_modes)
-        model = replace(
-            model,
-            landmarks_mean=(model.landmarks_mean + shift).astype(np.float32),
-            mesh_mean=(model.mesh_mean + spread(model, shift[None])[0]).astype(np.float32),
-            landmarks_identity=identity,
-            mesh_identity=mesh_identity.astype(np.float32),
-            landmarks_residual=motion_modes.astype(np.float32),
-            mesh_residual=spread(model, motion_modes).astype(np.float32),
-        )
-    return model
+    for turn in range(3):
+        left = unexplained(model, [p for p in people if p.at_rest])
+        print(f"mean, round {turn + 1}: {np.abs(left.per_person).mean():.4f} cm left at rest")
+        model = shifted(model, left.per_person.mean(0))
+    left = unexplained(model, people)
+    print(f"identity: {np.abs(left.per_person).mean():.4f} cm left per person")
+    modes = principal(left.per_person - left.per_person.mean(0), LEARNED_IDENTITY, weights)
+    first = IDENTITY_COUNT - LEARNED_IDENTITY
+    landmarks_identity, mesh_identity = model.landmarks_identity.copy(), model.mesh_identity.copy()
+    landmarks_identity[first:], mesh_identity[first:] = modes, spread(model, modes)
+    model = replace(model, landmarks_identity=landmarks_identity, mesh_identity=mesh_identity)
+    left = unexplained(model, people)
+    print(f"motion: {np.abs(left.per_frame).mean():.4f} cm left per frame")
+    modes = principal(left.per_frame, RESIDUAL_COUNT, weights)
+    return replace(
+        model, landmarks_residual=modes.astype(np.float32), mesh_residual=spread(model, modes).astype(np.float32)
+    )

@@ -49,8 +49,6 @@ MOUTH_NAMES: Final[tuple[tuple[str, ...], ...]] = (
 """What each mouth output drives. Sound does not tell left from right, so pairs move together."""
 
 MOUTH_COUNT: Final = len(MOUTH_NAMES)
-CLASS_COUNT: Final = 28
-"""Phone classes; the first is silence, the second and third are the bilabials (p b, m)."""
 
 
 def mouth_matrix() -> FloatArray:
@@ -67,7 +65,7 @@ class SpeechStep:
 
     Attributes:
         mouth: float32 (19,), weights of `MOUTH_NAMES`.
-        phones: float32 (28,), probabilities of the phone classes, silence first.
+        phones: float32 (28,), probabilities of `phone_classes.CLASSES`.
     """
 
     mouth: FloatArray
