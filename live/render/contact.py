@@ -27,6 +27,8 @@ LIP_OPEN_CM: Final = 0.15
 """Opening of the model's lips from which the photo's own gap counts in full."""
 JAW_DROP: Final = 0.5
 """Opening of the jaw in which distances are taken, so that one lip does not drag the other."""
+LIP_ROUNDING_CM: Final = (0.0, 0.02, 0.17, 0.20, 0.0, 0.20, 0.17, 0.02, 0.0)
+"""The model's dropped jaw pulls the lower lip to a V; from corner to corner, how much lower it is to hang per `jawOpen`."""
 LID_SHARE: Final = 0.85
 """Share of a lid gap that the upper lid closes."""
 
@@ -81,6 +83,7 @@ class Contact:
         self._correction = self._lips.gap(corrected - neutral)
         self._photo_closing = self._closing(self._lips.gap(neutral + in_photo))
         self._photo_lids = photo[self._blinks]
+        self._jaw, self._photo_jaw = jaw, float(photo[jaw])
         closed = photo.copy()
         closed[self._blinks] = 1.0
         self._left_open = [ring.gap(corrected + (closed @ moves).reshape(-1, 3)) for ring in self._lids]
@@ -88,6 +91,9 @@ class Contact:
     def steer(self, stacked: FloatArray, expression: FloatArray) -> None:
         """Adjust corrected stacked points to an expression, float32 (52,), in place."""
         lips = self._lips
+        dropped = float(expression[self._jaw]) - max(self._photo_jaw, 0.0)
+        if dropped > 0:
+            lips.widen(stacked, dropped * np.array(LIP_ROUNDING_CM, np.float32), 0.0)
         gap = lips.gap(stacked)
         wanted = gap + self._closing(gap - self._correction) - self._photo_closing
         lips.widen(stacked, np.maximum(wanted, 0.0) - gap, 0.5)

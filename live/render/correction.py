@@ -14,7 +14,7 @@ from live.frames import FloatArray
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.face_model import PART_EYE_SOCKET, PART_EYEBALL, PART_GUMS, PART_MOUTH_SOCKET, PART_TEETH, FaceModel
 from live.motion.fitting import FaceFit
-from live.motion.landmark_groups import LEFT_IRIS, LIPS, RIGHT_IRIS, UPPER_LIP_INNER
+from live.motion.landmark_groups import LEFT_IRIS, LIPS, LOWER_LIP_INNER, RIGHT_IRIS, UPPER_LIP_INNER
 from live.motion.pose import rotation_matrix
 from live.render.posed import Correction
 
@@ -25,8 +25,9 @@ REACH_CM: Final = 5.0
 """Distance from the nearest landmark over which the residual fades (scalp, neck)."""
 SMOOTHING_CM: Final = 0.02
 """Diagonal term of the kernel matrix against tracker noise between close landmarks."""
-TEETH_SHOWN_CM: Final = 0.25
-"""Height of the upper incisors that shows when the jaw drops and the lips are slack (adults: 0.1 to 0.4 cm)."""
+UPPER_TEETH_SHOWN_CM: Final = 0.35
+LOWER_TEETH_SHOWN_CM: Final = 0.05
+"""Height of the incisors that shows when the jaw drops and the lips are slack."""
 LARGEST_TOOTH_SHIFT_CM: Final = 0.6
 
 
@@ -65,7 +66,10 @@ def photo_correction(model: FaceModel, fit: FaceFit, landmarks: FloatArray) -> C
     part = model.mesh_part
     inside = np.isin(part, (PART_MOUTH_SOCKET, PART_GUMS, PART_TEETH))
     mesh[inside] = residual[list(LIPS)].mean(0)
-    mesh[inside, 1] += _tooth_height(model, fit, residual, float(mesh[inside, 1].mean()))
+    jaw_moves = np.linalg.norm(model.mesh_expression[jaw], axis=1) > 0.5
+    for lower in (False, True):
+        arch = inside & (part != PART_MOUTH_SOCKET) & (jaw_moves == lower)
+        mesh[arch, 1] += _tooth_shift(model, fit, residual, float(mesh[inside, 1].mean()), lower)
     eyes = np.isin(part, (PART_EYEBALL, PART_EYE_SOCKET))
     on_left = model.mesh_mean[:, 0] > 0  # the subject's left is at the image's right
     mesh[eyes & on_left] = residual[list(LEFT_IRIS)].mean(0)
@@ -73,16 +77,24 @@ def photo_correction(model: FaceModel, fit: FaceFit, landmarks: FloatArray) -> C
     return Correction(mesh=mesh.astype(np.float32), landmarks=residual.astype(np.float32))
 
 
-def _tooth_height(model: FaceModel, fit: FaceFit, residual: FloatArray, already: float) -> float:
-    """How much higher the teeth must be, cm, to show `TEETH_SHOWN_CM` below the upper lip of a slack, open mouth."""
+def _tooth_shift(model: FaceModel, fit: FaceFit, residual: FloatArray, already: float, lower: bool) -> float:
+    """How much higher (cm) a tooth row must be to show as much as it should beyond the lip of a slack, open mouth.
+
+    `already`: shift that it has, cm.
+    """
     slack = np.zeros(len(fit.expression), np.float32)
     slack[ARKIT_INDEX["jawOpen"]] = JAW_DROP
     nothing = np.zeros(len(fit.residual), np.float32)
-    lip = float((model.landmarks(fit.identity, slack, nothing) + residual)[UPPER_LIP_INNER[4], 1])
+    landmarks = model.landmarks(fit.identity, slack, nothing) + residual
     mesh = model.mesh(fit.identity, slack, nothing)
-    jaw = np.linalg.norm(model.mesh_expression[ARKIT_INDEX["jawOpen"]], axis=1)
-    incisors = (model.mesh_part == PART_TEETH) & (jaw < 0.5) & (np.abs(model.mesh_mean[:, 0]) < 0.9)
+    moves = np.linalg.norm(model.mesh_expression[ARKIT_INDEX["jawOpen"]], axis=1) > 0.5
+    incisors = (model.mesh_part == PART_TEETH) & (moves == lower) & (np.abs(model.mesh_mean[:, 0]) < 0.9)
     if not incisors.any():
         return 0.0
-    edge = float(mesh[incisors, 1].min()) + already
-    return float(np.clip(lip - TEETH_SHOWN_CM - edge, -LARGEST_TOOTH_SHIFT_CM, LARGEST_TOOTH_SHIFT_CM))
+    if lower:
+        wanted = float(landmarks[LOWER_LIP_INNER[4], 1]) + LOWER_TEETH_SHOWN_CM
+        edge = float(mesh[incisors, 1].max())
+    else:
+        wanted = float(landmarks[UPPER_LIP_INNER[4], 1]) - UPPER_TEETH_SHOWN_CM
+        edge = float(mesh[incisors, 1].min())
+    return float(np.clip(wanted - edge - already, -LARGEST_TOOTH_SHIFT_CM, LARGEST_TOOTH_SHIFT_CM))

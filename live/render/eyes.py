@@ -19,7 +19,7 @@ from live.motion.arkit import ARKIT_INDEX
 from live.motion.landmark_groups import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from live.render.extend import push_pull
 from live.render.grid import smooth_step
-from live.render.opening import eye_outline, opening_mask
+from live.render.opening import eye_outline, gap, opening_mask
 from live.render.posed import PosedFace
 from live.render.warp import blend_patch, patch_box
 
@@ -27,6 +27,8 @@ LOOK_CM: Final = (0.62, 0.42)
 """Shift of the iris for a look coefficient of 1: sideways and up or down. An eyeball of 1.2 cm turned by 31° and 20°."""
 SAME_GAZE_CM: Final = (0.015, 0.1)
 """Up to the first shift the photo's pixels are shown, from the second on only the composed eye."""
+LASH_CM: Final = 0.10
+LASH_STRENGTH: Final = 0.75
 LID_SHADOW: Final = 0.3
 """How much the upper lid darkens what is right below it."""
 
@@ -43,6 +45,8 @@ class _Eye:
     iris: FloatArray  # (h, w, 3) premultiplied
     iris_alpha: FloatArray  # (h, w)
     opening: FloatArray  # (h, w) soft mask of what the photo shows
+    lash: FloatArray  # (3,) colour of the upper lid's edge
+    aperture: float  # height of the opening over its width
     names: tuple[int, int, int, int]  # coefficients: to the image's right, left, up, down
 
 
@@ -117,15 +121,22 @@ class EyeLayer:
         other = np.maximum(mirrored_sure * (1 - sure), 1e-4)[..., None]
         best = (photo * weight + mirrored * other) / (weight + other)
         complete = push_pull(best, np.minimum(inside * np.maximum(sure, mirrored_sure), 0.999))
-        return _Eye(ring, corners, (x, y), photo, white, complete * disc[..., None], disc, opening, names)
+        edge = cv2.GaussianBlur(opening, (0, 0), soft)
+        edge_pixels = photo[(edge > 0.2) & (edge < 0.6) & (rows < centre[1])]
+        dark = edge_pixels[np.argsort(edge_pixels.sum(1))[: max(len(edge_pixels) // 4, 1)]]
+        lash = dark.mean(0) if len(dark) else photo.reshape(-1, 3).min(0)
+        aperture = _aperture(landmarks, ring)
+        premultiplied = complete * disc[..., None]
+        return _Eye(ring, corners, (x, y), photo, white, premultiplied, disc, opening, lash, aperture, names)
 
     def _draw_one(self, canvas: Image, eye: _Eye, driving: PosedFace, expression: FloatArray) -> None:
         extent = canvas.shape[0]
         outline = eye_outline(driving.landmarks, eye.ring)
-        box = patch_box(outline, extent, 3)
+        box = patch_box(outline, extent, 6)
         if box is None:
             return
         x, y, w, h = box
+        self._draw_lashes(canvas, eye, driving)
         mask = opening_mask(outline, (w, h), (x, y), extent)
         soft = max(extent / 640, 0.5)
         alpha = cv2.GaussianBlur(mask, (0, 0), soft)
@@ -164,8 +175,42 @@ class EyeLayer:
         photo = cv2.remap(eye.photo, position, None, cv2.INTER_CUBIC, borderMode=repeat)
         blend_patch(canvas, composed + (photo - composed) * keep[..., None], alpha, (x, y))
 
+    def _draw_lashes(self, canvas: Image, eye: _Eye, driving: PosedFace) -> None:
+        """A soft dark line along the lids' edge as they close: the lashes that a closed lid shows."""
+        closed = float(
+            smooth_step(np.float32(_aperture(driving.landmarks, eye.ring) / max(eye.aperture, 0.05)), 0.5, 0.05)
+        )
+        if closed < 0.02:
+            return
+        extent = canvas.shape[0]
+        outline = eye_outline(driving.landmarks, eye.ring)
+        upper = outline[: len(outline) // 2 + 1]
+        box = patch_box(upper, extent, 6)
+        if box is None:
+            return
+        x, y, w, h = box
+        line = np.zeros((h * 2, w * 2), np.uint8)
+        fixed = np.round(((upper * extent - (x, y)) * 2 - 0.5) * 16).astype(np.int32)
+        width = LASH_CM * driving.scale * extent
+        cv2.polylines(line, [fixed], False, 255, max(round(2 * width), 1), cv2.LINE_AA, 4)
+        alpha = cv2.resize(line, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.5 * width, 0.5))
+        # Thin out towards the inner corner, where lashes are short: ring[8] is the inner one.
+        corners = driving.landmarks[[eye.ring[0], eye.ring[8]], :2] * extent - (x, y)
+        columns = np.arange(w, dtype=np.float32) + 0.5
+        along = (columns - corners[0, 0]) / (corners[1, 0] - corners[0, 0] + 1e-6)
+        alpha *= smooth_step(along, 1.0, 0.55)[None, :] * LASH_STRENGTH * closed
+        patch = np.broadcast_to(eye.lash, (h, w, 3)).astype(np.float32)
+        blend_patch(canvas, patch, alpha, (x, y))
+
     def _shift(self, eye: _Eye, expression: FloatArray) -> FloatArray:
         """Shift of the iris since the photo, cm in image axes (x right, y down)."""
         change = expression - self._rest
         right, left, up, down = (float(change[i]) for i in eye.names)
         return np.array([LOOK_CM[0] * (right - left), LOOK_CM[1] * (down - up)], np.float32)
+
+
+def _aperture(landmarks: FloatArray, ring: Sequence[int]) -> float:
+    """Largest height of the opening over its width."""
+    width = float(np.linalg.norm(landmarks[ring[8], :2] - landmarks[ring[0], :2]))
+    return max(float(gap(landmarks, ring).max()), 0.0) / max(width, 1e-6)

@@ -24,10 +24,13 @@ from live.render.surface import Surface
 from live.render.warp import blend_patch, patch_box, warp
 
 SUPERSAMPLE: Final = 2
-DEPTH_FADE_CM: Final = 4.0
-"""Light falls to 1/e over this depth behind the front teeth."""
-AMBIENT: Final = 0.6
-LIP_SHADOW: Final = 0.4
+TOOTH_FADE_CM: Final = 6.0
+WALL_FADE_CM: Final = 3.2
+"""Light falls to 1/e over this depth behind the front teeth: on teeth and tongue; on gums and the mouth's wall."""
+AMBIENT: Final = 0.5
+LIGHT: Final = (0.0, 0.45, 0.89)
+"""Direction to the light: in front and above."""
+LIP_SHADOW: Final = 0.3
 """How much lips darken what is right behind them."""
 TOOTH_TINT: Final = (1.0, 0.965, 0.90)
 """Colour of teeth against the white of the eye."""
@@ -35,6 +38,8 @@ CAVITY: Final = (0.30, 0.12, 0.10)
 """Reflectance of the mouth's wall, before the depth's darkness."""
 MIN_TEETH_SHARE: Final = 0.12
 """Share of the photo's mouth opening that must look like teeth before they are used."""
+HIDDEN_TOOTH_CM: Final = 0.3
+"""How much of the photo's upper teeth the upper lip is taken to hide."""
 GAP_CM: Final = 0.06
 """Slits between teeth up to twice this wide are closed."""
 ARCH_CENTRE_Z: Final = 6.5
@@ -90,6 +95,8 @@ class MouthLayer:
         self._albedo = np.ascontiguousarray(self._albedo[used])
         any_tooth = (surface.is_upper_tooth | surface.is_lower_tooth)[used]
         self._tooth_rows = np.flatnonzero(any_tooth)
+        bright = any_tooth | surface.is_tongue[used]
+        self._depth_fade = np.where(bright, TOOTH_FADE_CM, WALL_FADE_CM).astype(np.float32)
         arch = surface.model.mesh_mean[used][self._tooth_rows] - np.array([0, 0, ARCH_CENTRE_Z], np.float32)
         arch[:, 1] = 0
         self._arch_normals = arch / np.linalg.norm(arch, axis=1, keepdims=True)
@@ -139,8 +146,8 @@ class MouthLayer:
         normals = vertex_normals(points * np.array([1, -1, 1], np.float32), self._faces)
         front = float(driving.points[self._front_teeth, 2].max())
         depth = np.maximum(front - points[:, 2], 0) / np.float32(driving.scale)
-        light = np.exp(-depth / np.float32(DEPTH_FADE_CM))
-        facing = np.clip(normals[:, 2], 0, 1)
+        light = np.exp(-depth / self._depth_fade)
+        facing = np.clip(normals @ np.array(LIGHT, np.float32), 0, 1)
         # Teeth are lit as one arch: at this size every tooth's own edges would look like gaps.
         facing[self._tooth_rows] = np.clip(self._arch_normals @ driving.rotation[2], 0, 1)
         shade = light * (AMBIENT + (1 - AMBIENT) * facing)
@@ -194,7 +201,7 @@ class MouthLayer:
         outline = mouth_outline(source.landmarks)
         upper, lower = source.landmarks[INNER_LIP[5], :2], source.landmarks[INNER_LIP[15], :2]
         height_cm = float(np.linalg.norm(lower - upper)) / source.scale
-        box = patch_box(outline, self._side, 4)
+        box = patch_box(outline, self._side, max(round(0.5 * source.scale * self._side), 4))
         if height_cm < MIN_OPENING_CM or box is None:
             return np.zeros(image.shape[:2], np.float32), None
         return opening_mask(outline, (self._side, self._side)), box
@@ -209,7 +216,11 @@ class MouthLayer:
         soft = max(0.04 * self._source.scale * self._side, 0.6)
         seen = tooth_mask[part] * opening[part]
         colour = push_pull(image[part].astype(np.float32), np.minimum(smooth_step(seen, 0.5, 0.95), 0.999))
-        alpha = smooth_step(cv2.GaussianBlur(seen, (0, 0), soft), 0.15, 0.55)
+        # Upwards, where the lip hid them, the teeth go on.
+        tall = max(round(HIDDEN_TOOTH_CM * self._source.scale * self._side), 1)
+        kernel = np.zeros((2 * tall + 1, 1), np.uint8)
+        kernel[tall:] = 1
+        alpha = smooth_step(cv2.GaussianBlur(cv2.dilate(seen, kernel), (0, 0), soft), 0.15, 0.55)
         return _PhotoTeeth((x, y), colour, alpha)
 
     def _vertex_albedo(self) -> FloatArray:
@@ -259,7 +270,7 @@ def _measure(image: Image, landmarks: FloatArray, opening: FloatArray) -> tuple[
                     tooth = np.median(pixels[chosen], axis=0)
     light = tooth / np.array(TOOTH_TINT) / 0.80
     gum = 0.55 * lip + 0.45 * light * np.array([0.62, 0.33, 0.33])
-    tongue = 0.45 * lip + 0.55 * light * np.array([0.60, 0.30, 0.29])
+    tongue = 0.4 * lip + 0.6 * light * np.array([0.72, 0.36, 0.35])
     cavity = light * np.array(CAVITY)
     colours = (np.asarray(v, np.float32) for v in (tooth, gum, tongue, cavity))
     return MouthColours(*colours), teeth_like

@@ -30,6 +30,8 @@ _JAW_OVAL: Final = FACE_OVAL[9:28]
 NECK_CLEARANCE_CM: Final = 2.0
 """Vertices further than this below the jaw line belong to the neck."""
 
+LARGEST_HOLE: Final = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Surface:
@@ -59,7 +61,7 @@ class Surface:
         part, mean, faces = model.mesh_part, model.mesh_mean, model.mesh_faces
         skin = (part == PART_FACE) | (part == PART_HEAD)
         neck = skin & below_jaw(model, mean)
-        skin_faces = faces[(skin & ~neck)[faces].all(1)]
+        skin_faces = fill_holes(faces[(skin & ~neck)[faces].all(1)])
         inside = np.isin(part, (PART_MOUTH_SOCKET, PART_GUMS, PART_TEETH))
         mouth_faces = faces[inside[faces].all(1)]
         moves_with_jaw = np.linalg.norm(model.mesh_expression[ARKIT_INDEX["jawOpen"]], axis=1) > 0.5
@@ -93,6 +95,36 @@ def below_jaw(model: FaceModel, points: FloatArray) -> NDArray[np.bool_]:
     t = np.clip((points[:, 2] - corner[2]) / max(float(chin[2] - corner[2]), 1e-3), 0.0, 1.0)
     jaw_height = corner[1] + t * (chin[1] - corner[1])
     return np.asarray(points[:, 1] < jaw_height - NECK_CLEARANCE_CM)
+
+
+def fill_holes(faces: IntArray, longest: int = LARGEST_HOLE) -> IntArray:
+    """Close holes of at most `longest` edges, which simplification leaves; larger openings (eyes, mouth) stay.
+
+    Through a hole in a cheek the far ear would be seen and take its place.
+    """
+    directed = {
+        (int(a), int(b)) for face in faces for a, b in ((face[0], face[1]), (face[1], face[2]), (face[2], face[0]))
+    }
+    onward: dict[int, list[int]] = {}
+    for a, b in directed:
+        if (b, a) not in directed:
+            onward.setdefault(b, []).append(a)  # around the hole, against the faces' direction
+    patches = []
+    while onward:
+        start = next(iter(onward))
+        loop = [start]
+        while loop[-1] in onward:
+            follow = onward[loop[-1]].pop()
+            if not onward[loop[-1]]:
+                del onward[loop[-1]]
+            if follow == start:
+                break
+            loop.append(follow)
+        if 3 <= len(loop) <= longest:
+            patches += [(loop[0], loop[i], loop[i + 1]) for i in range(1, len(loop) - 1)]
+    if not patches:
+        return faces
+    return np.concatenate([faces, np.array(patches, np.int32)])
 
 
 def _tongue(model: FaceModel) -> NDArray[np.bool_]:
