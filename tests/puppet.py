@@ -42,7 +42,7 @@ class Puppet:
         turned = self.scale * points @ rotation_matrix(self.rotation).T
         landmarks = turned * np.array([1, -1, -1], np.float32)
         landmarks[:, :2] += self.centre
-        return TrackedFace(landmarks.astype(np.float32), np.zeros(52, np.float32), 1.0)
+        return TrackedFace(landmarks.astype(np.float32), self.expression.copy(), 1.0)
 
     def close(self) -> None:
         self.closed = True

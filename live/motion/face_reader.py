@@ -58,7 +58,7 @@ def open_tracker() -> LandmarkTracker:
     try:
         from live.motion.openvino_tracker import OpenVinoFaceTracker
 
-        return OpenVinoFaceTracker(blendshapes=False)
+        return OpenVinoFaceTracker()
     except (ImportError, ModelError) as error:
         log.warning("face tracking with MediaPipe, because OpenVINO failed: %s", error)
         from live.motion.tracker import FaceTracker
@@ -103,7 +103,7 @@ class FaceReader:
     def forget(self) -> None:
         """Start anew with another person."""
         self._previous: FaceFit | None = None
-        self._varied: deque[tuple[FloatArray, FloatArray]] = deque(maxlen=IDENTITY_FRAMES)
+        self._varied: deque[tuple[FloatArray, TrackedFace]] = deque(maxlen=IDENTITY_FRAMES)
         self._seen = 0
         self._refined_at = 0.0
         with self._lock:
@@ -144,13 +144,13 @@ class FaceReader:
         with self._lock:
             found, self._found = self._found, None
         if found is not None:
-            before = self._fitter.fit(face.landmarks, previous=self._previous)
+            before = self._fitter.fit(face.landmarks, face.blendshapes, previous=self._previous)
             self._fitter.set_identity(found)
             # The old coefficients are a bad start for another identity; converge before comparing.
             self._previous = None
             for _ in range(CONVERGENCE_FITS):
-                self._previous = self._fitter.fit(face.landmarks, previous=self._previous)
-        fit = self._fitter.fit(face.landmarks, previous=self._previous)
+                self._previous = self._fitter.fit(face.landmarks, face.blendshapes, previous=self._previous)
+        fit = self._fitter.fit(face.landmarks, face.blendshapes, previous=self._previous)
         if not fit.landmark_error < WORST_ERROR:
             self._previous = None
             return None
@@ -158,25 +158,25 @@ class FaceReader:
         motion = motion_of(fit, face.presence, frame)
         if found is not None and self.on_remeasured is not None:
             self.on_remeasured(motion_of(before, face.presence, frame), motion)
-        self._learn(face.landmarks, fit, frame.pts)
+        self._learn(face, fit, frame.pts)
         return motion
 
-    def _learn(self, landmarks: FloatArray, fit: FaceFit, now: float) -> None:
+    def _learn(self, face: TrackedFace, fit: FaceFit, now: float) -> None:
         """Keep frames that show the head from different sides, and start an estimate when one is due."""
         self._seen += 1
         turned = [float(np.abs(fit.rotation - rotation).max()) for rotation, _ in self._varied]
         if len(self._varied) < 2 or min(turned) > _VARIED_RADIANS or self._seen % 30 == 0:
-            self._varied.append((fit.rotation, landmarks))
+            self._varied.append((fit.rotation, face))
         early = self._seen in IDENTITY_AFTER
         later = self._seen > max(IDENTITY_AFTER) and now - self._refined_at > IDENTITY_INTERVAL_S
         if not (early or later) or (self._worker is not None and self._worker.is_alive()):
             return
         self._refined_at = now
-        frames = [points for _, points in self._varied]
+        faces = [face for _, face in self._varied]
         generation = self._generation
 
         def estimate() -> None:
-            identity = self._identity_fitter.fit(frames)
+            identity = self._identity_fitter.fit([f.landmarks for f in faces], [f.blendshapes for f in faces])
             with self._lock:
                 if generation == self._generation and np.isfinite(identity).all():
                     self._found = identity
