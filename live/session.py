@@ -123,7 +123,11 @@ class Session:
         self._sinks = ()
 
     def __enter__(self) -> Session:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(

@@ -11,6 +11,7 @@ from live.errors import LiveError
 BENCHES: Final[dict[str, str]] = {
     "latency": "what a viewer waits: capture to shown picture, stage by stage",
     "render": "how long a picture takes, by renderer and size",
+    "fit": "how closely the face model follows tracked faces",
     "speech": "how well and how soon the mouth follows speech",
     "quality": "how close the pictures come to the truth",
     "sessions": "how many sessions one machine carries",

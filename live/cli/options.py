@@ -1,0 +1,45 @@
+"""Options that several subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_avatar_options(parser: argparse.ArgumentParser) -> None:
+    """Which avatar, how large, drawn by what."""
+    group = parser.add_argument_group("avatar")
+    group.add_argument("--portrait", metavar="P", help="photo, or name of an avatar (default: the one that ships)")
+    group.add_argument("--size", type=_even, default=512, help="side of the square picture, pixels (default: 512)")
+    group.add_argument("--backend", default="auto", help="what draws: auto, geometric, or a network runtime")
+
+
+def add_motion_options(parser: argparse.ArgumentParser) -> None:
+    """What moves it, and how."""
+    group = parser.add_argument_group("motion")
+    group.add_argument(
+        "--driver",
+        choices=("auto", "face", "speech"),
+        default="auto",
+        help="follow a face or the sound (default: the face where there are pictures, else the sound)",
+    )
+    group.add_argument(
+        "--mode",
+        choices=("relative", "absolute"),
+        default="relative",
+        help="with a face: move by how it differs from its own neutral (default), or copy it as it is",
+    )
+    group.add_argument("--fps", type=_rate, default=25.0, help="pictures per second where sound drives (default: 25)")
+
+
+def _even(text: str) -> int:
+    value = int(text)
+    if value % 2 or not 64 <= value <= 2048:
+        raise argparse.ArgumentTypeError("the size must be an even number from 64 to 2048")
+    return value
+
+
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 1.0 <= value <= 120.0:
+        raise argparse.ArgumentTypeError("the frame rate must be from 1 to 120")
+    return value

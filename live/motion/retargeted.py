@@ -1,0 +1,62 @@
+"""Gives the motion of a driver that knows no avatar (speech) to a particular one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from live.frames import AudioChunk, MotionFrame, VideoFrame
+from live.motion.retarget import DEFAULT_GAINS, RetargetGains, retarget
+from live.protocols import Driver
+
+_NEUTRAL: Final = MotionFrame.neutral(capture_ns=0)
+
+
+class RetargetedDriver:
+    """A `Driver` around another one whose motion is relative to a neutral face: a neutral face shows the photo.
+
+    Args:
+        driver: closed by `close`.
+        rest: the motion that reproduces the avatar's photo (`Avatar.rest`).
+        gains: how strongly the avatar follows.
+    """
+
+    def __init__(self, driver: Driver, rest: MotionFrame, gains: RetargetGains = DEFAULT_GAINS) -> None:
+        self.inner = driver
+        self._rest = rest
+        self._gains = gains
+
+    @property
+    def dropped(self) -> int:
+        """What the inner driver dropped."""
+        return int(getattr(self.inner, "dropped", 0))
+
+    def set_rest(self, rest: MotionFrame) -> None:
+        """Drive another avatar. From any thread."""
+        self._rest = rest
+
+    def set_gains(self, gains: RetargetGains) -> None:
+        """Change how strongly the avatar follows. From any thread."""
+        self._gains = gains
+
+    def push_audio(self, chunk: AudioChunk) -> None:
+        """Pass on."""
+        self.inner.push_audio(chunk)
+
+    def push_video(self, frame: VideoFrame) -> None:
+        """Pass on."""
+        self.inner.push_video(frame)
+
+    def next_motion(self, timeout: float) -> MotionFrame | None:
+        """The inner driver's motion, in the avatar's frame."""
+        motion = self.inner.next_motion(timeout)
+        return None if motion is None else retarget(motion, _NEUTRAL, self._rest, gains=self._gains)
+
+    def clear(self) -> None:
+        """Forget what the inner driver has heard and not yet spoken, if it can."""
+        clear = getattr(self.inner, "clear", None)
+        if callable(clear):
+            clear()
+
+    def close(self) -> None:
+        """Close the inner driver."""
+        self.inner.close()
