@@ -1,9 +1,9 @@
 """Fit the face model to tracked landmarks: identity once per person, pose and expression per frame.
 
-The camera is weak-perspective: a head point `X` (cm) appears at `u = s·(R X)_x + tx`, `v = -s·(R X)_y + ty` (pixels). The
-tracker's depth is used too, with a small weight. All steps are regularised linear least squares: the per-frame solve
-has 68 unknowns (52 expressions, bounded, and 16 residuals) and takes well under a millisecond, because the normal matrix is a
-combination of six matrices that depend only on the model.
+The camera is weak-perspective: a head point `X` (cm) appears at `u = s·(R X)_x + tx`, `v = -s·(R X)_y + ty` (pixels).
+The tracker's depth is used too, with a small weight. All steps are regularised linear least squares: the per-frame
+solve has 68 unknowns (52 expressions, bounded, and 16 residuals) and takes well under a millisecond, because the normal
+matrix is a combination of six matrices that depend only on the model.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from live.frames import EXPRESSION_COUNT, RESIDUAL_COUNT, FloatArray
 from live.motion.arkit import ARKIT_INDEX, ARKIT_NAMES
 from live.motion.face_model import IDENTITY_COUNT, FaceModel
 from live.motion.landmark_groups import (
-    EYE_OUTER_CORNERS,
     EYELIDS,
     FACE_OVAL,
     INNER_LIP,
@@ -166,7 +165,7 @@ class FrameFitter:
             landmarks: float32 (478, 3) in pixels, as `FaceTracker` gives them (y down, z away from the viewer).
             blendshapes: float32 (52,), the tracker's own estimate of the ARKit weights. It decides between
                 combinations that move the landmarks alike, so that each weight means what its name says.
-            previous: the preceding frame's fit, a good start that saves rounds.
+            previous: the preceding frame's fit, a good start: one round is enough.
             rounds: alternations between pose and coefficients.
 
         Returns:
@@ -186,14 +185,14 @@ class FrameFitter:
                 previous.scale,
                 np.array([previous.offset[0], -previous.offset[1], previous.depth_offset], np.float32),
             )
-            shape = self._rest + self._basis @ coefficients
+            shape = self._shape(coefficients)
         else:
             shape = self._rest
             rotation, scale, offset = rigid_start(shape, target, self._weights)
-        for _ in range(rounds if previous is None else min(rounds, 2)):
+        for _ in range(rounds if previous is None else 1):
             rotation, scale, offset = refine_pose(shape, target, self._weights, rotation, scale, offset)
             coefficients = self._solve(target, rotation, scale, offset, expected, coefficients)
-            shape = self._rest + self._basis @ coefficients
+            shape = self._shape(coefficients)
         placed = scale * shape @ rotation.T + offset
         error = np.linalg.norm((placed - target)[:, :2], axis=1).mean() / max(interocular(landmarks), 1e-6)
         return FaceFit(
@@ -209,8 +208,10 @@ class FrameFitter:
 
     def landmarks_of(self, fit: FaceFit) -> FloatArray:
         """The fit's landmarks in the image, float32 (478, 3): pixels, z towards the viewer."""
-        shape = self._rest + self._basis @ np.concatenate([fit.expression, fit.residual])
-        return fit.project(shape.astype(np.float32))
+        return fit.project(self._shape(np.concatenate([fit.expression, fit.residual])))
+
+    def _shape(self, coefficients: FloatArray) -> FloatArray:
+        return np.asarray(self._rest + self._basis @ coefficients, np.float32)
 
     def _solve(
         self,
@@ -340,8 +341,7 @@ def refine_pose(
     weighted = flat * row.reshape(-1, 1)
     matrix = weighted.T @ flat + 1e-6 * np.eye(6, dtype=np.float32)
     step = np.linalg.solve(matrix.astype(np.float64), (weighted.T @ error.reshape(-1)).astype(np.float64))
-    step = step.astype(np.float32)
-    new_rotation = small_rotation(step[:3]) @ rotation
+    new_rotation = small_rotation(np.asarray(step[:3], np.float32)) @ rotation
     u, _, vt = np.linalg.svd(new_rotation)  # stay orthonormal over a long session
     new_offset = offset + np.array([step[4], step[5], 0], np.float32)
     return (u @ vt).astype(np.float32), scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), new_offset

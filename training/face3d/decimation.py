@@ -59,8 +59,8 @@ def magnify(points: Array, centres: list[tuple[Array, float, float]]) -> Array:
 
 def decimate(ict: IctModel, skin_triangles: int = 3600, tooth_triangles: int = 1200) -> LightMesh:
     """Simplify skin and sockets, gums, teeth and eyeballs separately by quadric error (Garland & Heckbert 1997)."""
-    lips = ict.neutral[ict.lower_lip_vertex] + (0, 0.5, 0)
-    eyes = [ict.neutral[ball].mean(0) + (0, 0, 1.3) for ball in (EYEBALL_LEFT, EYEBALL_RIGHT)]
+    lips = ict.neutral[ict.lower_lip_vertex] + np.array([0, 0.5, 0])
+    eyes = [ict.neutral[ball].mean(0) + np.array([0, 0, 1.3]) for ball in (EYEBALL_LEFT, EYEBALL_RIGHT)]
     warped = magnify(ict.neutral, [(lips, 2.2, 2.2), (eyes[0], 1.5, 2.5), (eyes[1], 1.5, 2.5)])
     t = ict.triangles
     top = t.max(1)

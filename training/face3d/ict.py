@@ -55,7 +55,7 @@ class IctModel:
 
 
 def load_ict(path: Path) -> IctModel:
-    """Read `ict_facekit.npz`. ICT splits browInnerUp and cheekPuff; they are added up. It has no tongueOut: see there."""
+    """Read `ict_facekit.npz`. ICT splits browInnerUp and cheekPuff; they are added up; `tongueOut` is ours."""
     with np.load(path, allow_pickle=False) as data:
         names = [str(n) for n in data["expression_names"]]
         shapes = data["expression"].astype(np.float64)

@@ -14,7 +14,8 @@ Array = NDArray[np.float64]
 # MediaPipe's counterparts of Multi-PIE landmarks 17-67 (brows, nose, eyes, mouth); the outline slides and is left out.
 MEDIAPIPE_OF_MULTI_PIE = (
     71, 63, 105, 66, 107, 336, 296, 334, 293, 301, 168, 197, 5, 4, 75, 97, 2, 326, 305, 33, 160, 158, 133, 153, 144,
-    362, 385, 387, 263, 373, 380, 61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+    362, 385, 387, 263, 373, 380, 61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14,
+    87,
 )  # fmt: skip
 _UNRELIABLE = (71, 301)  # the two models put the brows' outer ends in different places
 

@@ -19,9 +19,10 @@ from tqdm import tqdm
 
 from live.motion.speech.features import FEATURES, FeatureExtractor
 from live.motion.speech.network import LOOK_AHEAD, STEP
+from live.motion.speech.phone_classes import INDEX
 from training.speech.augment import augment, change_speed, noise
 from training.speech.media import RATE, read_audio
-from training.speech.phones import INDEX, from_arpabet, from_ipa
+from training.speech.phones import from_arpabet, from_ipa
 
 Segments = list[tuple[float, float, str]]
 

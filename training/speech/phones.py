@@ -1,17 +1,9 @@
-"""Phone classes by what the mouth does, shared by all languages, and the way there from ARPAbet and IPA."""
+# ruff: noqa: RUF001 - letters of other scripts are meant
+"""From ARPAbet and IPA to the phone classes of `live.motion.speech.phone_classes`."""
 
 from __future__ import annotations
 
 import unicodedata
-
-CLASSES: tuple[str, ...] = (
-    "SIL", "P", "M", "F", "TH", "T", "N", "L", "S", "SH", "K", "NG", "H", "R", "W", "Y",
-    "AA", "AE", "AH", "EH", "IH", "IY", "AO", "OW", "UH", "UW", "ER", "OE",
-)  # fmt: skip
-"""`P` is p and b, `T` t and d, `K` k and g and their fricatives, `OE` the rounded front vowels of German and French."""
-
-INDEX: dict[str, int] = {name: i for i, name in enumerate(CLASSES)}
-BILABIAL: tuple[int, int] = (INDEX["P"], INDEX["M"])
 
 _ARPABET: dict[str, tuple[str, ...]] = {
     "SIL": ("SIL",), "PAU": ("SIL",), "H#": ("SIL",), "BRTH": ("SIL",),

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of other scripts are meant
 """Everyday sentences, written for this project (CC0), that espeak-ng speaks to teach the network other languages."""
 
 from __future__ import annotations

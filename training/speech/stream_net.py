@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from live.motion.speech.features import FEATURES
-from live.motion.speech.network import CLASS_COUNT, MOUTH_COUNT
+from live.motion.speech.network import MOUTH_COUNT
+from live.motion.speech.phone_classes import CLASSES
 
 State = dict[str, Tensor]
 
@@ -29,9 +30,9 @@ class StreamNet(nn.Module):
         self.enter = nn.Linear(2 * FEATURES, WIDTH)
         self.convolutions = nn.ModuleList(nn.Conv1d(WIDTH, WIDTH, KERNEL) for _ in range(2))
         self.listen = nn.GRU(WIDTH, HIDDEN, num_layers=2, batch_first=True)
-        self.phones = nn.Linear(HIDDEN + WIDTH, CLASS_COUNT)
-        self.speak = nn.GRU(HIDDEN + CLASS_COUNT, MOUTH_HIDDEN, batch_first=True)
-        self.mouth = nn.Linear(MOUTH_HIDDEN + CLASS_COUNT, MOUTH_COUNT)
+        self.phones = nn.Linear(HIDDEN + WIDTH, len(CLASSES))
+        self.speak = nn.GRU(HIDDEN + len(CLASSES), MOUTH_HIDDEN, batch_first=True)
+        self.mouth = nn.Linear(MOUTH_HIDDEN + len(CLASSES), MOUTH_COUNT)
 
     def first_state(self, batch: int = 1) -> State:
         """No sound heard yet."""

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from live.motion.speech.phone_classes import BILABIAL
 from training.speech.batches import Sampler, load_items
-from training.speech.phones import BILABIAL
 from training.speech.stream_net import StreamNet
 
 SHARES = {"kathleen": 0.42, "tts": 0.33, "grid": 0.2, "noise": 0.05}

@@ -1,0 +1,1 @@
+"""Training of the live network: data packing, losses, the training loop, export."""
