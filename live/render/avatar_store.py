@@ -43,11 +43,16 @@ class AvatarStore:
 
     def entries(self) -> list[StoredAvatar]:
         """All avatars, by name. Folders that are none are left out."""
-        return [
-            StoredAvatar(folder.name, _stored_name(folder))
-            for folder in sorted(self._folder.iterdir())
-            if _ID.fullmatch(folder.name) and (folder / "avatar.json").is_file()
-        ]
+        found = []
+        for path in self.folder.glob("*/avatar.json"):
+            if path.parent.suffix == _PARTIAL:
+                continue  # half-written
+            try:
+                name = str(json.loads(path.read_text(encoding="utf-8"))["name"])
+            except (OSError, ValueError, KeyError, TypeError):
+                name = path.parent.name  # damaged: listed, so that it can be removed
+            found.append(StoredAvatar(path.parent.name, name))
+        return sorted(found, key=lambda entry: (entry.name.casefold(), entry.id))
 
     def add(self, avatar: Avatar) -> StoredAvatar:
         """Keep an avatar under an id of its own, made from its name.

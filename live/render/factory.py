@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from live.errors import LiveError
+from live.errors import ModelError
 from live.protocols import Renderer
 
 if TYPE_CHECKING:
     from live.render.avatar import Avatar
 
-BACKENDS: Final = ("auto", "geometric")
-"""What `create_renderer` knows."""
+logger = logging.getLogger(__name__)
+
+
+def _geometric(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+    from live.render.geometric import GeometricRenderer
+
+    return GeometricRenderer(avatar, size)
+
+
+Backend = Callable[["Avatar", tuple[int, int]], Renderer]
+"""Makes a renderer for an avatar and a size (width, height); raises `ModelError` where it cannot run."""
+
+FASTEST_FIRST: Final = ("cuda", "openvino", "onnxruntime")
+"""What "auto" tries, as far as it is in `BACKENDS`, before it falls back to "geometric"."""
+
+BACKENDS: dict[str, Backend] = {"geometric": _geometric}
+"""Ways to draw, by name. A new one is one entry here, with its imports inside its function."""
 
 
 def create_renderer(avatar: Avatar, backend: str = "auto", size: tuple[int, int] = (512, 512)) -> Renderer:
@@ -19,14 +36,23 @@ def create_renderer(avatar: Avatar, backend: str = "auto", size: tuple[int, int]
 
     Args:
         avatar: whom to draw.
-        backend: "geometric" needs no network; "auto" takes the best that this machine runs in real time.
+        backend: "auto" (the fastest network that runs here, else geometry) or a name in `BACKENDS`; "geometric" needs
+            no network.
         size: (width, height) of the pictures, equal and even.
 
     Raises:
-        LiveError: an unknown backend.
+        ModelError: an unknown backend, or one that cannot run here.
     """
-    if backend not in BACKENDS:
-        raise LiveError(f"There is no renderer {backend!r}.", f"Choose one of: {', '.join(BACKENDS)}.")
-    from live.render.geometric import GeometricRenderer
-
-    return GeometricRenderer(avatar, size)
+    if backend != "auto":
+        if backend not in BACKENDS:
+            known = ", ".join(("auto", *BACKENDS))
+            raise ModelError(f"There is no renderer {backend!r}.", f"Choose one of: {known}.")
+        return BACKENDS[backend](avatar, size)
+    for name in FASTEST_FIRST:
+        if name in BACKENDS:
+            try:
+                return BACKENDS[name](avatar, size)
+            except ModelError as error:
+                logger.debug("renderer %s: %s", name, error)
+    logger.info("No network renderer runs here; drawing by geometry.")
+    return _geometric(avatar, size)

@@ -82,7 +82,7 @@ class GeometricRenderer:
         return self.draw(motion).picture
 
     def draw(self, motion: MotionFrame) -> Drawing:
-        """Like `render`, together with the geometry behind the picture: what the networks build on."""
+        """Draw, and keep what was known on the way, for networks that refine the picture. Stamps as `render`."""
         start = time.monotonic_ns()
         motion = self.finite(motion)
         driving = self.avatar.posed(self.poser, motion)
@@ -104,13 +104,20 @@ class GeometricRenderer:
 
     def finite(self, motion: MotionFrame) -> MotionFrame:
         """`motion` with coefficients that are not finite replaced by the photo's own."""
-        fields: dict[str, FloatArray] = {}
-        for name in ("expression", "rotation", "translation", "residual"):
-            given, rest = getattr(motion, name), getattr(self.rest, name)
-            good = np.isfinite(given)
-            if not good.all():
-                fields[name] = np.where(good, given, rest).astype(np.float32)
-        return replace(motion, **fields) if fields else motion
+        rest = self.rest
+        if all(np.isfinite(a).all() for a in (motion.expression, motion.rotation, motion.translation, motion.residual)):
+            return motion
+        return replace(
+            motion,
+            expression=_or(motion.expression, rest.expression),
+            rotation=_or(motion.rotation, rest.rotation),
+            translation=_or(motion.translation, rest.translation),
+            residual=_or(motion.residual, rest.residual),
+        )
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _or(given: FloatArray, otherwise: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(given), given, otherwise).astype(np.float32)
