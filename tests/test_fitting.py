@@ -40,11 +40,11 @@ def test_pose_and_expression_are_recovered(identity: np.ndarray, rotation: tuple
     wanted = {"jawOpen": 0.6, "mouthSmileLeft": 0.5, "browInnerUp": 0.4}
     truth, landmarks = made_face(identity, expression=wanted, rotation=rotation)
     fit = FrameFitter(MODEL, identity).fit(landmarks, truth.expression)
-    assert fit.landmark_error < 0.02
-    assert fit.rotation == pytest.approx(truth.rotation, abs=0.08)
+    assert fit.landmark_error < 0.005
+    assert fit.rotation == pytest.approx(truth.rotation, abs=0.02)
     assert fit.scale == pytest.approx(truth.scale, rel=0.03)
     for name, value in wanted.items():
-        assert fit.expression[ARKIT_INDEX[name]] == pytest.approx(value, abs=0.2), name
+        assert fit.expression[ARKIT_INDEX[name]] == pytest.approx(value, abs=0.15), name
 
 
 def test_a_previous_fit_gives_the_same_answer_in_one_round(identity: np.ndarray) -> None:
@@ -67,7 +67,7 @@ def test_identity_is_shared_by_frames(identity: np.ndarray) -> None:
         return face / np.linalg.norm(face)
 
     mean, truth = own_shape(np.zeros(50, np.float32)), own_shape(identity)
-    assert np.linalg.norm(own_shape(found) - truth) < 0.75 * np.linalg.norm(mean - truth)
+    assert np.linalg.norm(own_shape(found) - truth) < 0.7 * np.linalg.norm(mean - truth)
     assert FrameFitter(MODEL, found).fit(frames[1]).landmark_error < 0.01
 
 

@@ -166,7 +166,7 @@ class FrameFitter:
             blendshapes: float32 (52,), the tracker's own estimate of the ARKit weights. It decides between
                 combinations that move the landmarks alike, so that each weight means what its name says.
             previous: the preceding frame's fit, a good start: one round is enough.
-            rounds: alternations between pose and coefficients.
+            rounds: Gauss-Newton steps.
 
         Returns:
             The fit. Landmarks that are not finite give the previous fit, or a neutral one, with infinite error.
@@ -190,8 +190,10 @@ class FrameFitter:
             shape = self._rest
             rotation, scale, offset = rigid_start(shape, target, self._weights)
         for _ in range(rounds if previous is None else 1):
-            rotation, scale, offset = refine_pose(shape, target, self._weights, rotation, scale, offset)
-            coefficients = self._solve(target, rotation, scale, offset, expected, coefficients)
+            coefficients, step = self._solve(target, shape, rotation, scale, offset, expected, coefficients)
+            rotation = orthonormal(small_rotation(step[:3]) @ rotation)
+            scale *= float(np.exp(np.clip(step[3], -0.5, 0.5)))
+            offset = offset + step[4:]
             shape = self._shape(coefficients)
         placed = scale * shape @ rotation.T + offset
         error = np.linalg.norm((placed - target)[:, :2], axis=1).mean() / max(interocular(landmarks), 1e-6)
@@ -216,23 +218,40 @@ class FrameFitter:
     def _solve(
         self,
         target: FloatArray,
+        shape: FloatArray,
         rotation: FloatArray,
         scale: float,
         offset: FloatArray,
         expected: FloatArray,
         start: FloatArray,
-    ) -> FloatArray:
+    ) -> tuple[FloatArray, FloatArray]:
+        """One Gauss-Newton step: new coefficients (68,) and pose step (7,): rotation vector, log scale, offset.
+
+        Jaw and pitch, smile and size move the landmarks alike, so that alternating between them creeps. Pose and
+        coefficients are therefore solved together: the pose is eliminated (Schur complement), the bounded problem
+        of the coefficients is solved, and the pose follows.
+        """
         metric = rotation.T @ np.diag(np.array([1, 1, DEPTH_WEIGHT], np.float32)) @ rotation / NOISE_CM**2
         matrix = np.diag(self._prior)
         for (a, b), gram in zip(_PAIRS, self._gram, strict=True):
             matrix = matrix + metric[a, b] * gram
         observed = (target - offset) @ rotation / scale - self._rest  # head coordinates, cm
-        weighted = (observed * self._weights[:, None]) @ metric
-        vector = np.tensordot(weighted, self._basis, 2) + self._prior * expected
-        result: FloatArray = _bounded_solve(
-            np.ascontiguousarray(matrix, np.float32), vector.astype(np.float32), self._lower, self._upper, start, 60
+        vector = np.tensordot((observed * self._weights[:, None]) @ metric, self._basis, 2) + self._prior * expected
+        pose = pose_jacobian(shape, rotation, scale)
+        weighted = np.einsum("n,ab,nbk->nak", self._weights, metric, pose, optimize=True)
+        own = np.tensordot(weighted, pose, ((0, 1), (0, 1))) + 1e-6 * np.eye(7, dtype=np.float32)
+        shared = np.tensordot(self._basis, weighted, ((0, 1), (0, 1)))  # (68, 7)
+        pull = np.tensordot(weighted, observed, ((0, 1), (0, 1)))
+        solved = np.linalg.solve(own, np.column_stack([shared.T, pull]))
+        coefficients: FloatArray = _bounded_solve(
+            np.ascontiguousarray(matrix - shared @ solved[:, :-1], np.float32),
+            np.asarray(vector - shared @ solved[:, -1], np.float32),
+            self._lower,
+            self._upper,
+            start,
+            60,
         )
-        return result
+        return coefficients, np.asarray(solved[:, -1] - solved[:, :-1] @ coefficients, np.float32)
 
     def _neutral(self) -> FaceFit:
         return FaceFit(
@@ -257,7 +276,7 @@ class IdentityFitter:
         self._scale = weights
 
     def fit(
-        self, frames: Sequence[FloatArray], blendshapes: Sequence[FloatArray] | None = None, rounds: int = 4
+        self, frames: Sequence[FloatArray], blendshapes: Sequence[FloatArray] | None = None, rounds: int = 6
     ) -> FloatArray:
         """Identity, float32 (50,), of landmarks (478, 3) in pixels of one person; more and varied frames are better.
 
@@ -315,33 +334,23 @@ def rigid_start(shape: FloatArray, target: FloatArray, weights: FloatArray) -> t
     return rotation.astype(np.float32), scale, offset.astype(np.float32)
 
 
-def refine_pose(
-    shape: FloatArray, target: FloatArray, weights: FloatArray, rotation: FloatArray, scale: float, offset: FloatArray
-) -> tuple[FloatArray, float, FloatArray]:
-    """One Gauss-Newton step on rotation, log scale and image offset, the depth weighted by `DEPTH_WEIGHT`.
+def pose_jacobian(shape: FloatArray, rotation: FloatArray, scale: float) -> FloatArray:
+    """How head points (N, 3), cm, move with the pose, float32 (N, 3, 7), in head coordinates.
 
-    The third component of the offset returned is the tracker's depth of the head's origin.
+    The seven: a rotation vector about the camera's axes, the logarithm of the scale, and the offset x, y, z in pixels.
     """
-    turned = scale * shape @ rotation.T
-    depth_shift = float((weights * (target[:, 2] - turned[:, 2])).sum() / weights.sum())
-    offset = np.array([offset[0], offset[1], depth_shift], np.float32)  # the tracker's depth has an arbitrary origin
-    error = target - turned - offset
-    centred = turned[:, 2] - float((weights * turned[:, 2]).sum() / weights.sum())
-    jacobian = np.zeros((len(shape), 3, 6), np.float32)
+    turned = shape @ rotation.T
     x, y, z = turned[:, 0], turned[:, 1], turned[:, 2]
-    jacobian[:, 0, 1], jacobian[:, 0, 2] = z, -y
-    jacobian[:, 1, 0], jacobian[:, 1, 2] = -z, x
-    mean_y, mean_x = (float((weights * v).sum() / weights.sum()) for v in (y, x))
-    jacobian[:, 2, 0], jacobian[:, 2, 1] = y - mean_y, -(x - mean_x)
-    jacobian[:, 0, 3], jacobian[:, 1, 3], jacobian[:, 2, 3] = x, y, centred
-    jacobian[:, 0, 4] = 1
-    jacobian[:, 1, 5] = 1
-    row = weights[:, None] * np.array([1, 1, DEPTH_WEIGHT], np.float32)
-    flat = jacobian.reshape(-1, 6)
-    weighted = flat * row.reshape(-1, 1)
-    matrix = weighted.T @ flat + 1e-6 * np.eye(6, dtype=np.float32)
-    step = np.linalg.solve(matrix.astype(np.float64), (weighted.T @ error.reshape(-1)).astype(np.float64))
-    new_rotation = small_rotation(np.asarray(step[:3], np.float32)) @ rotation
-    u, _, vt = np.linalg.svd(new_rotation)  # stay orthonormal over a long session
-    new_offset = offset + np.array([step[4], step[5], 0], np.float32)
-    return (u @ vt).astype(np.float32), scale * float(np.exp(np.clip(step[3], -0.5, 0.5))), new_offset
+    jacobian = np.zeros((len(shape), 7, 3), np.float32)
+    jacobian[:, 0, 1], jacobian[:, 0, 2] = -z, y
+    jacobian[:, 1, 0], jacobian[:, 1, 2] = z, -x
+    jacobian[:, 2, 0], jacobian[:, 2, 1] = -y, x
+    jacobian[:, 3] = turned
+    jacobian[:, 4:] = np.eye(3, dtype=np.float32) / scale
+    return np.ascontiguousarray((jacobian @ rotation).transpose(0, 2, 1))
+
+
+def orthonormal(matrix: FloatArray) -> FloatArray:
+    """The rotation nearest to a nearly orthonormal (3, 3): products of many small steps drift."""
+    u, _, vt = np.linalg.svd(matrix)
+    return np.asarray(u @ vt, np.float32)
