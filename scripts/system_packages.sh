@@ -38,8 +38,9 @@ fi
 
 missing=()
 for package in "${packages[@]}"; do
-  # Some libraries were renamed (libglib2.0-0t64); whoever provides the name counts.
-  if ! dpkg-query -W -f '${Status}\n' "$package" "${package}t64" 2>/dev/null | grep -q 'ok installed'; then
+  # Some libraries were renamed (libglib2.0-0t64); either name counts. An unknown name makes dpkg-query fail.
+  status="$(dpkg-query -W -f '${Status}\n' "$package" "${package}t64" 2>/dev/null || true)"
+  if [[ "$status" != *"ok installed"* ]]; then
     missing+=("$package")
   fi
 done
