@@ -33,16 +33,15 @@ def settle(reader: FaceReader, start: float = 0.0, frames: int = 40) -> MotionFr
     return motion
 
 
-@pytest.mark.parametrize("yaw", [-20.0, 0.0, 15.0])
-@pytest.mark.parametrize("pitch", [-10.0, 10.0])
-def test_reads_the_pose(model: FaceModel, puppet: Puppet, yaw: float, pitch: float) -> None:
+def test_reads_the_pose(model: FaceModel, puppet: Puppet) -> None:
     reader = FaceReader(puppet, model)
     settle(reader)
-    puppet.pose(yaw=yaw, pitch=pitch)
-    for i in range(3):
-        motion = reader.read(picture(2.0 + i / 30))
-    assert motion is not None
-    assert np.degrees(motion.rotation) == pytest.approx([pitch, yaw, 0.0], abs=2.5)
+    for yaw, pitch in [(-20.0, -10.0), (-20.0, 10.0), (0.0, -10.0), (15.0, 0.0), (15.0, 10.0)]:
+        puppet.pose(yaw=yaw, pitch=pitch)
+        for i in range(3):
+            motion = reader.read(picture(2.0 + i / 30))
+        assert motion is not None
+        assert np.degrees(motion.rotation) == pytest.approx([pitch, yaw, 0.0], abs=1.0)
 
 
 def test_reads_the_expression(model: FaceModel, puppet: Puppet) -> None:
@@ -51,7 +50,7 @@ def test_reads_the_expression(model: FaceModel, puppet: Puppet) -> None:
     puppet.pose(jawOpen=0.6)
     opened = reader.read(picture(2.0))
     assert opened is not None
-    assert opened.expression[JAW] - closed.expression[JAW] == pytest.approx(0.6, abs=0.25)
+    assert opened.expression[JAW] - closed.expression[JAW] == pytest.approx(0.6, abs=0.12)
 
 
 def test_position_is_in_centimetres_and_size_a_logarithm(model: FaceModel, puppet: Puppet) -> None:

@@ -59,6 +59,15 @@ def test_closed_eyes_close_whatever_the_neutrals(neutral_lid: float, rest_lid: f
     assert retarget(drive, neutral, rest).expression[LID] == pytest.approx(rest_lid)
 
 
+def test_a_blink_that_reads_less_than_one_closes_the_eyes_too() -> None:
+    drive, neutral, rest = MotionFrame.neutral(), MotionFrame.neutral(), MotionFrame.neutral()
+    drive.expression[LID], neutral.expression[LID], rest.expression[LID] = 0.6, 0.1, 0.05
+    assert retarget(drive, neutral, rest, closed_lids=0.6).expression[LID] == pytest.approx(1.0)
+    assert retarget(drive, neutral, rest).expression[LID] < 0.7
+    drive.expression[LID] = 0.1
+    assert retarget(drive, neutral, rest, closed_lids=0.6).expression[LID] == pytest.approx(0.05)
+
+
 def test_absolute_mode_ignores_neutral_and_rest_but_for_the_place() -> None:
     drive, neutral, rest = motion(6), motion(7), motion(8)
     got = retarget(drive, neutral, rest, mode="absolute", gains=RetargetGains(translation=1.0))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib import resources
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from live.motion.openvino_tracker import OpenVinoFaceTracker
 from live.motion.tracker import FaceTracker, TrackedFace, is_picture
 
 AnyTracker = FaceTracker | OpenVinoFaceTracker
-MakeTracker = Callable[..., AnyTracker]
+MakeTracker = Callable[..., AbstractContextManager[AnyTracker]]
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +33,24 @@ def portrait() -> Image:
     return np.ascontiguousarray(cv2.imread(str(path))[:, :, ::-1])
 
 
+@pytest.fixture(scope="module")
+def compiled(task: Path) -> Iterator[dict[str, OpenVinoFaceTracker]]:
+    """One tracker per mode: compiling its networks takes a second."""
+    trackers = {"video": OpenVinoFaceTracker(task), "image": OpenVinoFaceTracker(task, mode="image")}
+    yield trackers
+    for tracker in trackers.values():
+        tracker.close()
+
+
 @pytest.fixture(params=[FaceTracker, OpenVinoFaceTracker])
-def make(request: pytest.FixtureRequest, task: Path) -> MakeTracker:
+def make(request: pytest.FixtureRequest, task: Path, compiled: dict[str, OpenVinoFaceTracker]) -> MakeTracker:
     kind = request.param
 
-    def build(mode: str = "video", faces: int = 1) -> AnyTracker:
+    def build(mode: str = "video", faces: int = 1) -> AbstractContextManager[AnyTracker]:
         if kind is FaceTracker:
             return FaceTracker(task, mode=mode, max_faces=faces)  # type: ignore[arg-type]
-        return OpenVinoFaceTracker(task, mode=mode)  # type: ignore[arg-type]
+        compiled[mode].reset()
+        return nullcontext(compiled[mode])
 
     return build
 
@@ -82,15 +93,16 @@ def test_two_faces_are_both_found_in_a_still(make: MakeTracker, portrait: Image)
         assert len(tracker.detect_faces(np.zeros_like(portrait))) == 0
 
 
-def test_small_faces_in_stills_are_found_in_parts_of_the_picture(task: Path, portrait: Image) -> None:
+def test_small_faces_in_stills_are_found_in_parts_of_the_picture(
+    compiled: dict[str, OpenVinoFaceTracker], portrait: Image
+) -> None:
     crowd = np.zeros((1024, 1024, 3), np.uint8)
     crowd[:512, :512] = portrait
     crowd[512:, 512:] = portrait[:, ::-1]
-    with OpenVinoFaceTracker(task, mode="image") as tracker:
-        assert len(tracker.detect_faces(crowd)) == 2
-        assert len(tracker.detect_faces(portrait)) == 1
-    with OpenVinoFaceTracker(task) as tracker:
-        assert any(tracker.track(crowd) is not None for _ in range(9))
+    assert len(compiled["image"].detect_faces(crowd)) == 2
+    assert len(compiled["image"].detect_faces(portrait)) == 1
+    compiled["video"].reset()
+    assert any(compiled["video"].track(crowd) is not None for _ in range(9))
 
 
 def test_follows_a_moving_face(make: MakeTracker, portrait: Image) -> None:
@@ -161,10 +173,13 @@ def test_pictures_with_gaps_between_rows_are_read(make: MakeTracker, portrait: I
     assert np.array_equal(plain.landmarks, strided.landmarks)
 
 
-def test_close_twice(make: MakeTracker) -> None:
-    tracker = make()
+@pytest.mark.parametrize("kind", [FaceTracker, OpenVinoFaceTracker])
+def test_close_twice(kind: type[AnyTracker], task: Path) -> None:
+    tracker = kind(task)
     tracker.close()
     tracker.close()
+    if isinstance(tracker, OpenVinoFaceTracker):
+        assert tracker.track(np.zeros((64, 64, 3), np.uint8)) is None
 
 
 @pytest.mark.parametrize("kind", [FaceTracker, OpenVinoFaceTracker])
@@ -183,9 +198,9 @@ def test_what_is_a_picture() -> None:
     assert not is_picture(object())
 
 
-def test_openvino_agrees_with_mediapipe(task: Path, portrait: Image) -> None:
-    with FaceTracker(task, mode="image") as theirs, OpenVinoFaceTracker(task, mode="image") as ours:
-        expected, got = theirs.track(portrait), ours.track(portrait)
+def test_openvino_agrees_with_mediapipe(task: Path, compiled: dict[str, OpenVinoFaceTracker], portrait: Image) -> None:
+    with FaceTracker(task, mode="image") as theirs:
+        expected, got = theirs.track(portrait), compiled["image"].track(portrait)
     assert expected is not None and got is not None
     interocular = np.linalg.norm(expected.landmarks[468, :2] - expected.landmarks[473, :2])
     distance = np.linalg.norm((got.landmarks - expected.landmarks)[:, :2], axis=1) / interocular

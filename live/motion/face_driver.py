@@ -15,6 +15,7 @@ from live.motion.calibration import NeutralEstimator
 from live.motion.face_reader import FaceReader
 from live.motion.frame_clock import FrameClock
 from live.motion.idle import IdleMotion
+from live.motion.lid_range import LidRange
 from live.motion.mixing import blend, smoothstep
 from live.motion.retarget import DEFAULT_GAINS, RetargetGains, RetargetMode, retarget
 from live.motion.smoothing import MotionSmoother
@@ -68,6 +69,7 @@ class FaceDriver:
         self._clock_ns = clock_ns
         self._clock = FrameClock(fps, clock_ns)
         self._idle = IdleMotion() if idle is None else idle
+        self._lids = LidRange()
         self._smoother = MotionSmoother()
         self._rest = _NEUTRAL if rest is None else rest
         self._mode: RetargetMode = mode
@@ -194,9 +196,11 @@ class FaceDriver:
         if absent > NEW_PERSON_S and not self._estimator.calibrated:
             self._estimator.forget()
             self._reader.forget()
+            self._lids.forget()
         neutral = self._estimator.update(drive)
         if self._wanted_calibration and self._estimator.calibrate():
             self._wanted_calibration = False
         # Filtered after retargeting: what limits and neutral do to the motion is then smooth too.
-        wanted = retarget(drive, neutral, self._rest, mode=self._mode, gains=self._gains)
+        closed = self._lids.update(drive, neutral)
+        wanted = retarget(drive, neutral, self._rest, mode=self._mode, gains=self._gains, closed_lids=closed)
         self._live = self._smoother(wanted)

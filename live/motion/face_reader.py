@@ -31,7 +31,7 @@ IDENTITY_INTERVAL_S: Final = 15.0
 IDENTITY_FRAMES: Final = 8
 """Most varied frames kept for the estimate."""
 
-CONVERGENCE_FITS: Final = 8
+CONVERGENCE_FITS: Final = 4
 """Fits of one frame, each from the one before, after which its coefficients no longer move."""
 
 _VARIED_RADIANS: Final = np.radians(4.0)

@@ -52,6 +52,7 @@ def retarget(
     *,
     mode: RetargetMode = "relative",
     gains: RetargetGains = DEFAULT_GAINS,
+    closed_lids: float = 1.0,
 ) -> MotionFrame:
     """The motion to give to an avatar's renderer.
 
@@ -71,6 +72,7 @@ def retarget(
         rest: the motion that reproduces the avatar's photo.
         mode: see above.
         gains: strengths.
+        closed_lids: the driver's `eyeBlink` when the eyes are shut (`live.motion.lid_range`); relative mode only.
     """
     shift = gains.translation * (drive.translation - neutral.translation)
     if mode == "absolute":
@@ -79,7 +81,9 @@ def retarget(
         residual = drive.residual
     else:
         expression = rest.expression + gains.expression * (drive.expression - neutral.expression)
-        expression[_LIDS] = _lids(drive.expression[_LIDS], neutral.expression[_LIDS], rest.expression[_LIDS])
+        expression[_LIDS] = _lids(
+            drive.expression[_LIDS], neutral.expression[_LIDS], rest.expression[_LIDS], closed_lids
+        )
         rotation = _turned(drive.rotation, neutral.rotation, rest.rotation, gains.rotation)
         residual = rest.residual + (drive.residual - neutral.residual)
     return MotionFrame(
@@ -102,8 +106,8 @@ def _turned(drive: FloatArray, neutral: FloatArray, rest: FloatArray, gain: floa
     return euler(np.asarray(turn @ rotation_matrix(rest), np.float32))
 
 
-def _lids(drive: FloatArray, neutral: FloatArray, rest: FloatArray) -> FloatArray:
-    """Piecewise linear: neutral → rest, 1 → 1, and below neutral with slope 1."""
-    closing = (drive - neutral) / np.maximum(1.0 - neutral, 0.2)
+def _lids(drive: FloatArray, neutral: FloatArray, rest: FloatArray, closed: float) -> FloatArray:
+    """Piecewise linear: neutral → rest, closed → 1, and below neutral with slope 1."""
+    closing = (drive - neutral) / np.maximum(closed - neutral, 0.2)
     mapped: FloatArray = np.where(closing > 0.0, rest + closing * (1.0 - rest), rest + (drive - neutral))
     return mapped

@@ -31,14 +31,14 @@ BROWS: Final = OneEuroSettings(min_cutoff=1.5, beta=2.0, derivative_cutoff=4.0)
 """Brows and nose: slow and easily trembling."""
 
 ROTATION: Final = OneEuroSettings(
-    min_cutoff=1.5, beta=8.0, derivative_cutoff=3.0, prediction=0.7, prediction_speed=0.15
+    min_cutoff=2.0, beta=8.0, derivative_cutoff=3.0, prediction=0.7, prediction_speed=0.12
 )
 """Head rotation, radians; a lively turn is 1..3 rad/s."""
 
-POSITION: Final = OneEuroSettings(min_cutoff=1.0, beta=0.5, derivative_cutoff=3.0, prediction=0.7, prediction_speed=2.0)
+POSITION: Final = OneEuroSettings(min_cutoff=1.5, beta=1.0, derivative_cutoff=3.0, prediction=0.7, prediction_speed=1.5)
 """Head position, cm; a lively shift is 10..30 cm/s."""
 
-SIZE: Final = OneEuroSettings(min_cutoff=1.0, beta=8.0, derivative_cutoff=3.0, prediction=0.7, prediction_speed=0.1)
+SIZE: Final = OneEuroSettings(min_cutoff=1.5, beta=8.0, derivative_cutoff=3.0, prediction=0.7, prediction_speed=0.1)
 """Logarithm of the apparent size."""
 
 RESIDUAL: Final = OneEuroSettings(min_cutoff=2.0, beta=0.7, derivative_cutoff=6.0)
