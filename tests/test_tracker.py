@@ -178,8 +178,7 @@ def test_close_twice(kind: type[AnyTracker], task: Path) -> None:
     tracker = kind(task)
     tracker.close()
     tracker.close()
-    if isinstance(tracker, OpenVinoFaceTracker):
-        assert tracker.track(np.zeros((64, 64, 3), np.uint8)) is None
+    assert tracker.track(np.zeros((64, 64, 3), np.uint8)) is None
 
 
 @pytest.mark.parametrize("kind", [FaceTracker, OpenVinoFaceTracker])

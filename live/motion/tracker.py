@@ -153,7 +153,7 @@ class FaceTracker:
         self.close()
 
     def _detect(self, image: Image, timestamp_ms: int | None) -> list[TrackedFace]:
-        if not is_picture(image):
+        if self._landmarker is None or not is_picture(image):
             return []
         height, width = image.shape[:2]
         picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
