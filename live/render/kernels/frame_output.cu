@@ -29,6 +29,12 @@ LIVE_DEVICE Corners corners_at(const View& view, int x, int y, int width, int he
 }
 
 template <typename T>
+LIVE_DEVICE float read_squashed(const T* plane, const Corners& c) {
+    return tanhf(load(plane + c.offset[0])) * c.weight[0] + tanhf(load(plane + c.offset[1])) * c.weight[1] +
+           tanhf(load(plane + c.offset[2])) * c.weight[2] + tanhf(load(plane + c.offset[3])) * c.weight[3];
+}
+
+template <typename T>
 LIVE_DEVICE float read_corners(const T* plane, const Corners& c) {
     return load(plane + c.offset[0]) * c.weight[0] + load(plane + c.offset[1]) * c.weight[1] +
            load(plane + c.offset[2]) * c.weight[2] + load(plane + c.offset[3]) * c.weight[3];
@@ -40,11 +46,11 @@ LIVE_DEVICE unsigned char to_byte(float v) { return static_cast<unsigned char>(s
 
 // format 0: RGB (batch, height, width, 3). 1: I420, 2: NV12, both (batch, height * 3 / 2, width), limited range.
 // kr, kb: weights of red and blue in luma (BT.601: 0.299, 0.114; BT.709: 0.2126, 0.0722).
-// Values become bytes as value * gain + bias. mask and warp may be null: the picture is then the frame.
+// Values become bytes as value * gain + bias; with squash the picture (not the warp) goes through tanh first. mask and warp may be null: the picture is then the frame.
 template <typename T>
 LIVE_DEVICE void frame_output(const T* picture, const View& pv, const T* mask, const View& mv, const T* warp,
                               const View& wv, unsigned char* out, unsigned int count, int height, int width, float gain,
-                              float bias, int format, float kr, float kb) {
+                              float bias, int squash, int format, float kr, float kb) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int half_width = width / 2, half_height = height / 2;
@@ -68,7 +74,12 @@ LIVE_DEVICE void frame_output(const T* picture, const View& pv, const T* mask, c
             share = fminf(fmaxf(read_corners(image_mask, mc), 0.0f), 1.0f);
         }
 #pragma unroll
-        for (int c = 0; c < 3; ++c) rgb[c] = read_corners(image_picture + c * pv.channel_stride, pc);
+        for (int c = 0; c < 3; ++c) {
+            const T* plane = image_picture + c * pv.channel_stride;
+            // A picture as large as the frame needs one tap, not four hyperbolic tangents.
+            if (squash && pc.weight[0] == 1.0f) rgb[c] = tanhf(load(plane + pc.offset[0]));
+            else rgb[c] = squash ? read_squashed(plane, pc) : read_corners(plane, pc);
+        }
         if (image_warp) {
             const Corners wc = corners_at(wv, x, y, width, height);
 #pragma unroll
@@ -110,9 +121,9 @@ LIVE_DEVICE void frame_output(const T* picture, const View& pv, const T* mask, c
     extern "C" __global__ void frame_output_##suffix(                                                                 \
         const T* picture, int ph, int pw, int pn, int pc, int py, int px, const T* mask, int mh, int mw, int mn,      \
         int mc, int my, int mx, const T* warp, int wh, int ww, int wn, int wc, int wy, int wx, unsigned char* out,    \
-        unsigned int count, int height, int width, float gain, float bias, int format, float kr, float kb) {         \
+        unsigned int count, int height, int width, float gain, float bias, int squash, int format, float kr, float kb) {         \
         const View pv = {ph, pw, pn, pc, py, px}, mv = {mh, mw, mn, mc, my, mx}, wv = {wh, ww, wn, wc, wy, wx};       \
-        frame_output<T>(picture, pv, mask, mv, warp, wv, out, count, height, width, gain, bias, format, kr, kb);     \
+        frame_output<T>(picture, pv, mask, mv, warp, wv, out, count, height, width, gain, bias, squash, format, kr, kb);     \
     }
 
 FRAME_OUTPUT(f32, float)

@@ -2,12 +2,14 @@
 // Only what the kernels use. Threads run one after another, so an atomic is an ordinary read and write. Where threads of
 // a block wait for each other, each is a fibre of its own and a barrier switches to the next.
 #pragma once
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -92,58 +94,75 @@ static void shim_call(void (*kernel)(A...), void** args, std::index_sequence<I..
     kernel(*static_cast<std::remove_reference_t<A>*>(args[I])...);
 }
 
-// The fibres of one block.
+// Threads of a block that wait for each other: fibres, made once and used again for every block. A fibre is entered once
+// through ucontext; from then on setjmp and longjmp switch, which spare two system calls per switch.
+struct ShimFibre {
+    ucontext_t context;
+    jmp_buf here;
+    std::unique_ptr<char[]> stack;
+    bool begun, done;
+};
 struct ShimBlock {
-    struct Fibre {
-        ucontext_t context;
-        std::vector<char> stack;
-        bool done;
-    };
-    std::vector<Fibre> fibres;
-    ucontext_t scheduler;
+    std::vector<ShimFibre> fibres;
+    ucontext_t entry;
+    jmp_buf scheduler;
     void (*body)(void*);
     void* argument;
     unsigned int current;
+    bool running;
 };
-static thread_local ShimBlock* shim_block = nullptr;
+static thread_local ShimBlock shim_block;
+
+static void shim_leave() {
+    ShimFibre& fibre = shim_block.fibres[shim_block.current];
+    if (!_setjmp(fibre.here)) _longjmp(shim_block.scheduler, 1);
+}
 
 static inline void __syncthreads() {
-    ShimBlock* block = shim_block;
-    if (block) swapcontext(&block->fibres[block->current].context, &block->scheduler);
+    if (shim_block.running) shim_leave();
 }
 
 static void shim_fibre() {
-    ShimBlock* block = shim_block;
-    block->body(block->argument);
-    block->fibres[block->current].done = true;
+    for (;;) {
+        shim_block.body(shim_block.argument);
+        shim_block.fibres[shim_block.current].done = true;
+        shim_leave();
+    }
+}
+
+static void shim_enter(ShimFibre& fibre) {
+    if (_setjmp(shim_block.scheduler)) return;
+    if (fibre.begun) _longjmp(fibre.here, 1);
+    const std::size_t size = 64 * 1024;
+    fibre.begun = true;
+    fibre.stack.reset(new char[size]);
+    getcontext(&fibre.context);
+    fibre.context.uc_stack.ss_sp = fibre.stack.get();
+    fibre.context.uc_stack.ss_size = size;
+    fibre.context.uc_link = nullptr;
+    makecontext(&fibre.context, shim_fibre, 0);
+    swapcontext(&shim_block.entry, &fibre.context);
 }
 
 // Runs `body` once per thread of a block. Threads leave a barrier in the order in which they came to it, and all must
 // come to it or have returned.
-static void shim_run_block(ShimBlock& block, unsigned int threads) {
-    const std::size_t stack = 64 * 1024;
-    block.fibres.resize(threads);
-    for (ShimBlock::Fibre& fibre : block.fibres) {
-        fibre.done = false;
-        if (fibre.stack.empty()) fibre.stack.resize(stack);
-        getcontext(&fibre.context);
-        fibre.context.uc_stack.ss_sp = fibre.stack.data();
-        fibre.context.uc_stack.ss_size = stack;
-        fibre.context.uc_link = &block.scheduler;
-        makecontext(&fibre.context, shim_fibre, 0);
-    }
-    shim_block = &block;
+static void shim_run_block(unsigned int threads, void (*body)(void*), void* argument) {
+    if (shim_block.fibres.size() < threads) shim_block.fibres.resize(threads);
+    shim_block.body = body;
+    shim_block.argument = argument;
+    shim_block.running = true;
+    for (unsigned int t = 0; t < threads; ++t) shim_block.fibres[t].done = false;
     for (bool alive = true; alive;) {
         alive = false;
         for (unsigned int t = 0; t < threads; ++t) {
-            if (block.fibres[t].done) continue;
-            block.current = t;
+            if (shim_block.fibres[t].done) continue;
+            shim_block.current = t;
             threadIdx.x = t;
-            swapcontext(&block.scheduler, &block.fibres[t].context);
-            alive = alive || !block.fibres[t].done;
+            shim_enter(shim_block.fibres[t]);
+            alive = alive || !shim_block.fibres[t].done;
         }
     }
-    shim_block = nullptr;
+    shim_block.running = false;
 }
 
 // The arguments come as CUDA's own launch call takes them: an array of pointers to each value.
@@ -154,13 +173,11 @@ static void shim_launch(void (*kernel)(A...), bool waits, unsigned int blocks, u
     blockIdx = {0, 0, 0};
     threadIdx = {0, 0, 0};
     auto call = [&] { shim_call(kernel, args, std::index_sequence_for<A...>{}); };
-    ShimBlock block;
-    block.body = [](void* argument) { (*static_cast<decltype(call)*>(argument))(); };
-    block.argument = &call;
+    auto body = [](void* argument) { (*static_cast<decltype(call)*>(argument))(); };
     for (unsigned int b = 0; b < blocks; ++b) {
         blockIdx.x = b;
         if (waits) {
-            shim_run_block(block, threads);
+            shim_run_block(threads, body, &call);
             continue;
         }
         for (unsigned int t = 0; t < threads; ++t) {

@@ -43,18 +43,20 @@ def frame_output(
     matrix: ColourMatrix = ColourMatrix.BT601,
     gain: float = 127.5,
     bias: float = 127.5,
+    squash: bool = False,
 ) -> None:
     """`mask·picture + (1 − mask)·warp`, times `gain` plus `bias`, as bytes. NaN becomes 0.
 
     Args:
         kernels: where to run.
-        picture: (N, 3, h, w), any strides, float16 or float32. Smaller inputs are upsampled bilinearly.
+        picture: (N, ≥ 3, h, w), any strides, float16 or float32; three channels are used. Smaller inputs are upsampled bilinearly.
         out: uint8 (N, *pixel_format.shape(H, W)), C-contiguous. Written.
         size: (W, H) of the result, both even.
         mask: (N, 1, h, w) in 0…1 (clamped), same dtype; with `warp`.
         warp: (N, 3, h, w), same dtype; with `mask`.
         pixel_format, matrix: of `out`.
         gain, bias: from picture values to bytes; the defaults take −1…1.
+        squash: take tanh of the picture's values first.
 
     Raises:
         ValueError: shapes or dtypes do not fit.
@@ -74,7 +76,7 @@ def frame_output(
         if array is None:
             views += [None, *[np.int32(1)] * 2, *[np.int32(0)] * 4]
             continue
-        if array.dtype != picture.dtype or array.shape[:2] != (batch, channels):
+        if array.dtype != picture.dtype or array.shape[0] != batch or array.shape[1] < channels:
             raise ValueError(f"expected {picture.dtype} ({batch}, {channels}, h, w), not {array.dtype} {array.shape}")
         views += [array, *(np.int32(n) for n in array.shape[2:]), *(np.int32(n) for n in element_strides(array))]
     count = batch * (width // 2) * (height // 2)
@@ -89,6 +91,7 @@ def frame_output(
         np.int32(width),
         np.float32(gain),
         np.float32(bias),
+        np.int32(squash),
         np.int32(pixel_format.value),
         np.float32(kr),
         np.float32(kb),
