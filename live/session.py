@@ -276,6 +276,9 @@ class Session:
         self._delay.observe_sound(chunk)
         self._guard("driver", lambda: self._driver.push_audio(chunk))
         self._ring.put(chunk)
+        for sink in self._sinks:
+            if getattr(sink, "times_sound", False):  # it delays sound itself, to the instant its pictures leave
+                self._give(sink, lambda sink=sink: sink.push_audio(chunk))  # type: ignore[misc]
 
     def _accept_video(self, feed: _Feed, frame: VideoFrame) -> None:
         if feed is self._feed:
@@ -338,7 +341,8 @@ class Session:
         while not self._stopping.is_set():
             for chunk in self._ring.due(self._clock_ns(), self.audio_delay):
                 for sink in self._sinks:
-                    self._give(sink, lambda sink=sink, chunk=chunk: sink.push_audio(chunk))  # type: ignore[misc]
+                    if not getattr(sink, "times_sound", False):
+                        self._give(sink, lambda sink=sink, chunk=chunk: sink.push_audio(chunk))  # type: ignore[misc]
             self._ring.wait(self._clock_ns(), self.audio_delay, longest=MOTION_TIMEOUT)
 
 

@@ -161,7 +161,7 @@ class AudioJitterBuffer:
         return self._due(self._next_timestamp) + GRACE
 
     def _due(self, media: int) -> float:
-        return self._clock.local(media / CLOCK_RATE) + self._target
+        return self._clock.earliest(media / CLOCK_RATE) + self._target
 
     def _skip_to(self, number: int) -> None:
         self._next, self._next_timestamp = number, self._waiting[number][0]

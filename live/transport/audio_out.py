@@ -19,6 +19,12 @@ from live.transport.encoded import AUDIO_CLOCK, AUDIO_TIME_BASE, Encoded
 logger = logging.getLogger(__name__)
 
 BITRATE: Final = 64_000
+LONGEST_LEAD: Final = 0.12
+"""Seconds by which sound may leave before its picture."""
+
+LEAD_SLEW: Final = 0.02
+"""Seconds per second by which the lead may change."""
+
 LATE_FRAMES: Final = 10
 """Frames by which the sender may be late before it skips them: the machine slept or stalled."""
 
@@ -61,9 +67,9 @@ class FrameClock:
         """48 kHz ticks of the next frame; its instant is `ticks / 48000`."""
         return self._next
 
-    def wait(self, now: float) -> float:
-        """Seconds until the next frame; 0 if it is due."""
-        return max(0.0, self._next / AUDIO_CLOCK - now)
+    def wait(self, now: float, lead: float = 0.0) -> float:
+        """Seconds until the next frame is due, `lead` seconds before its presentation; 0 if it is."""
+        return max(0.0, self._next / AUDIO_CLOCK - lead - now)
 
     def advance(self, now: float) -> None:
         """The next frame has been sent."""
@@ -74,18 +80,47 @@ class FrameClock:
             self.skipped += behind
 
 
+class Lead:
+    """By how much sound leaves before its picture, so that both come out of the browser together.
+
+    Browsers buffer sound longer than pictures and hold the picture back to match. Sound that leaves earlier spares the
+    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 2 % of real time.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def step(self, wanted: float, spare: float, elapsed: float) -> float:
+        """The lead to use now, given what the browsers want, by how much sound is early, and the seconds since the last
+        step."""
+        target = max(0.0, min(wanted, spare, LONGEST_LEAD))
+        limit = LEAD_SLEW * elapsed
+        if self._seconds > spare:
+            self._seconds = max(0.0, spare)  # sound that is not there yet cannot be sent
+        self._seconds += min(limit, max(-limit, target - self._seconds))
+        return self._seconds
+
+
 class AudioOut:
     """The sending thread. It runs from creation until `close`.
 
     Args:
         line: where the sound waits.
         delay: seconds by which sound is to be held back (clock minus media time), asked for every frame.
+        lead: seconds by which browsers want sound before its picture, asked for every frame.
         emit: takes each packet, on the thread; must return at once.
     """
 
-    def __init__(self, line: DelayLine, delay: Callable[[], float], emit: Callable[[Encoded], None]) -> None:
+    def __init__(
+        self,
+        line: DelayLine,
+        delay: Callable[[], float],
+        lead: Callable[[], float],
+        emit: Callable[[Encoded], None],
+    ) -> None:
         self._line = line
         self._delay = delay
+        self._wanted_lead = lead
         self._emit = emit
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-audio-out", daemon=True)
@@ -100,9 +135,13 @@ class AudioOut:
     def _run(self) -> None:
         encoder = OpusEncoder()
         clock = FrameClock(time.monotonic())
-        while not self._closed.wait(clock.wait(time.monotonic())):
+        leading = Lead()
+        lead = 0.0
+        while not self._closed.wait(clock.wait(time.monotonic(), lead)):
             ticks = clock.next_ticks
-            samples = self._line.read(ticks / AUDIO_CLOCK, self._delay())
+            delay = self._delay()
+            lead = leading.step(self._wanted_lead(), delay - self._line.floor, FRAME / AUDIO_CLOCK)
+            samples = self._line.read(ticks / AUDIO_CLOCK, delay, lead)
             try:
                 data = encoder.encode(samples, ticks)
             except av.FFmpegError:

@@ -162,8 +162,14 @@ class Broadcast:
         self._audio_tracks: set[PacketTrack] = set()
         self._past_drops = 0
         self._closed = False
+        self.audio_lead = 0.0
+        """Seconds by which browsers buffer sound longer than pictures: it leaves that much earlier."""
+
         self.sent: deque[Encoded] = deque(maxlen=REPORT_WINDOW)
         """Pictures that left lately, newest last; for the statistics channel."""
+
+    times_sound = True
+    """The session hands sound over as soon as it is captured; the delay line makes it meet the picture."""
 
     # -- Sink
 
@@ -224,7 +230,7 @@ class Broadcast:
         track = PacketTrack("audio")
         self._audio_tracks.add(track)
         if self._sound is None and not self._closed:
-            self._sound = AudioOut(self._line, lambda: self._latency.seconds, self._emit_audio)
+            self._sound = AudioOut(self._line, lambda: self._latency.seconds, lambda: self.audio_lead, self._emit_audio)
         return track
 
     def request_keyframe(self, codec: VideoCodec) -> None:

@@ -101,13 +101,20 @@ class DelayLine:
             self._lateness = late
             self._written = now
 
-    def read(self, now: float, delay: float) -> NDArray[np.int16]:
-        """The frame to send at `now`: `int16 (960,)`, media time `now - delay` (or older, if sound comes later)."""
+    @property
+    def floor(self) -> float:
+        """The shortest delay at which sound is there in time, as deliveries have been lately; 0 before the first."""
+        lateness = self._lateness
+        return 0.0 if lateness is None else lateness + CUSHION
+
+    def read(self, now: float, delay: float, lead: float = 0.0) -> NDArray[np.int16]:
+        """The frame of presentation time `now`: `int16 (960,)`, media time `now - delay` (or older, if sound comes
+        later). It is read `lead` seconds before `now`."""
         with self._lock:
             if self._anchor is None or self._lateness is None:
                 self._delay = delay
                 return np.zeros(FRAME, np.int16)
-            target = self._head + (now - max(delay, self._lateness + CUSHION) - self._anchor) * AUDIO_RATE
+            target = self._head + (now - max(delay, self._lateness + CUSHION + lead) - self._anchor) * AUDIO_RATE
             frame = self._play(target)
             if self._position is None:
                 self._delay = delay
@@ -147,7 +154,8 @@ class DelayLine:
         """Reading speed that removes `error` (samples) in about half a second; hysteresis keeps it at 1 otherwise."""
         self._slewing = abs(error) > (8.0 if self._slewing else DEAD_BAND)
         if not self._slewing:
-            return 1.0
+            position = self._position or 0.0
+            return 1.0 + (round(position) - position) / FRAME  # onto a whole sample: from there on sound is copied
         return 1.0 + min(FASTEST, max(-FASTEST, error / (0.5 * AUDIO_RATE)))
 
     def _jump(self, target: float) -> NDArray[np.float32]:

@@ -69,6 +69,16 @@ def video_payload_types(sdp: str) -> dict[int, VideoCodec]:
     return {int(number): "VP8" if name == "VP8" else "H264" for number, name in _RTPMAP.findall(sdp)}
 
 
+def ask_for_short_packets(sdp: str) -> str:
+    """Ask the browser for 10 ms of sound per packet instead of 20: half the time in which it collects samples."""
+    lines = sdp.splitlines()
+    for index, line in enumerate(lines):
+        if line.startswith("a=rtpmap:") and "opus/48000" in line:
+            lines.insert(index + 1, "a=ptime:10")
+            break
+    return "\r\n".join(lines) + "\r\n"
+
+
 def negotiated_codec(sdp: str) -> VideoCodec:
     """The codec that the first video section of an answer puts first."""
     section = re.search(r"^m=video \d+ \S+ (\d+)", sdp, re.MULTILINE)

@@ -108,7 +108,7 @@ class InboundVideo:
         media = picture.timestamp / CLOCK_RATE
         self._clock.observe(media, picture.arrival)
         pts = self._clock.local(media)
-        trace = Trace(round(pts * 1e9))
+        trace = Trace(round(min(pts, picture.arrival) * 1e9))
         trace.stamp("receive", trace.capture_ns, round(picture.arrival * 1e9))
         image = to_rgb(frame)
         trace.stamp("decode", start_ns)

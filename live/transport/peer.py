@@ -17,6 +17,7 @@ from live.transport.config import ServerConfig
 from live.transport.encoded import AUDIO_CLOCK, VIDEO_CLOCK, Encoded, VideoCodec
 from live.transport.ice import (
     OfferError,
+    ask_for_short_packets,
     audio_preferences,
     negotiated_codec,
     offered_kinds,
@@ -24,6 +25,7 @@ from live.transport.ice import (
     video_payload_types,
     video_preferences,
 )
+from live.transport.playout import prefer_immediate_playout
 from live.transport.receive import Inbound, receive_audio, receive_video
 from live.transport.remote_source import RemoteSource
 from live.transport.sender import SenderExtension, wall_minus_monotonic
@@ -75,6 +77,8 @@ class Peer:
         self._remote: list[MediaStreamTrack] = []
         self._tracks: list[PacketTrack] = []
         self._video: SenderExtension | None = None
+        self._audio: SenderExtension | None = None
+        self._hearing = True
         self._watch: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self.codec: VideoCodec = config.codec
@@ -85,9 +89,20 @@ class Peer:
         return self._source is not None
 
     @property
+    def hearing(self) -> bool:
+        """Whether somebody listens there."""
+        return self._hearing
+
+    @property
     def closed(self) -> bool:
         """Whether it is gone or going."""
         return self._closing is not None
+
+    def hear(self, on: bool) -> None:
+        """Let the browser lip-sync, because somebody listens; else the picture need not wait for the sound."""
+        self._hearing = on
+        if self._audio is not None and on:  # a browser that has begun to sync goes on; there is no way back
+            self._audio.reports = True
 
     async def answer(self, sdp: str, codec: VideoCodec) -> str:
         """Accept an offer. Returns the answer, complete with candidates.
@@ -165,6 +180,7 @@ class Peer:
         for other in connection.getTransceivers():
             if other is not transceiver and other is not audio:
                 other.direction = "inactive"  # one picture and one sound; nobody would drain more
+        prefer_immediate_playout(transceiver, sdp)
 
         answer = await connection.createAnswer()
         self.codec = negotiated_codec(answer.sdp)
@@ -180,12 +196,13 @@ class Peer:
             self._tracks.append(audio_track)
             audio.sender.replaceTrack(audio_track)
             audio.sender._stream_id = transceiver.sender._stream_id  # one stream: the browser lip-syncs within it
-            SenderExtension(audio.sender, audio_track, AUDIO_CLOCK, lambda: None, wall)
+            self._audio = SenderExtension(audio.sender, audio_track, AUDIO_CLOCK, lambda: None, wall)
+            self._audio.reports = self._hearing
         # once more, now that the answer can name the tracks
         await connection.setLocalDescription(await connection.createAnswer())
         self._receive(connection.localDescription.sdp)
         self._watch = asyncio.create_task(self._watch_connection())
-        return str(connection.localDescription.sdp)
+        return ask_for_short_packets(connection.localDescription.sdp)
 
     def _receive(self, answer: str) -> None:
         source = self._source

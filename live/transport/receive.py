@@ -213,6 +213,6 @@ class _StockVideo:
             media = (frame.pts or 0) / 90_000
             self._clock.observe(media, arrival)
             pts = self._clock.local(media)
-            trace = Trace(round(pts * 1e9))
+            trace = Trace(round(min(pts, arrival) * 1e9))
             trace.stamp("receive", trace.capture_ns, round(arrival * 1e9))
             self._source.deliver_video(VideoFrame(to_rgb(frame), pts, trace))

@@ -123,7 +123,7 @@ class Room:
         """The motion that reproduces the avatar's photo."""
         return self._rest
 
-    async def join(self, sdp: str, codec: VideoCodec, *, owner: bool) -> str:
+    async def join(self, sdp: str, codec: VideoCodec, *, owner: bool, hear: bool = True) -> str:
         """Let a browser in. Returns the answer to its offer.
 
         Raises:
@@ -140,6 +140,7 @@ class Room:
         peer = Peer(
             self._config, self._broadcast, self.source if owner else None, self._control.handle, self._peer_closed
         )
+        peer.hear(hear)
         self._peers.add(peer)
         self._stop_waiting()
         return await peer.answer(sdp, codec)

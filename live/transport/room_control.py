@@ -52,6 +52,10 @@ class RoomControl:
                 self._room.tell(self._room.state())
             elif kind == "ping":
                 peer.send("control", {"type": "pong", "t": message.get("t"), "server_ms": time.monotonic() * 1e3})
+            elif kind == "hear":
+                peer.hear(message.get("on") is True)
+            elif kind == "playout":
+                self._playout(peer, message)
             elif kind not in self._owner_only:
                 raise ControlError(f"Unknown control message “{kind[:40]}”.")
             elif not peer.owner:
@@ -94,6 +98,15 @@ class RoomControl:
         peer.send("control", {"type": "error", "error": error.message, "hint": error.hint})
 
     # -- the messages
+
+    def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
+        """A browser tells how long it buffers sound and pictures, ms; the owner's ears decide for all."""
+        sound, picture = message.get("audio_ms"), message.get("video_ms")
+        if not isinstance(sound, int | float) or not isinstance(picture, int | float):
+            raise ControlError("Buffer times must be numbers.")
+        lead = (sound - picture) / 1e3
+        if peer.owner and math.isfinite(lead):
+            self._room.broadcast.audio_lead = max(0.0, lead) if peer.hearing else 0.0
 
     def _sliders(self, message: dict[str, Any]) -> None:
         values = message.get("values")

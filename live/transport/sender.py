@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aiortc import RTCRtpSender
-from aiortc.rtp import RtcpSrPacket
+from aiortc.rtp import RtcpByePacket, RtcpSrPacket
 
 from live.transport.tracks import PacketTrack
 
@@ -54,6 +54,8 @@ class SenderExtension:
         self._clock_rate = clock_rate
         self._wall = wall_minus_monotonic
         self._origin: int | None = None
+        self.reports = True
+        """Whether sender reports leave. A browser lip-syncs only what has them, and holds the picture back for it."""
         track.on_sent = self._learn_origin
         if self._has("_send_keyframe"):
             self._sender._send_keyframe = request_keyframe  # type: ignore[method-assign]
@@ -79,6 +81,10 @@ class SenderExtension:
             self._origin = (getattr(self._sender, _TIMESTAMP_ATTRIBUTE) - ticks) % 2**32
 
     async def _correct_reports(self, packets: list[Any]) -> None:
+        if not self.reports:
+            packets = [packet for packet in packets if isinstance(packet, RtcpByePacket)]
+            if not packets:
+                return
         for packet in packets:
             if isinstance(packet, RtcpSrPacket) and self._origin is not None and packet.sender_info.ntp_timestamp:
                 instant = ntp_to_monotonic(packet.sender_info.ntp_timestamp, self._wall)

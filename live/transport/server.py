@@ -110,11 +110,11 @@ class Server:
     # -- signalling
 
     async def _offer(self, request: web.Request) -> web.Response:
-        """Body: `{sdp, type: "offer", codec?, driver?, avatar?, session?, token?}`.
+        """Body: `{sdp, type: "offer", codec?, driver?, avatar?, session?, token?, hear?}`.
 
         Without `session` a new one begins, and the caller owns it. With `session` the caller watches, or takes its
-        session over again if `token` proves that it is the owner's. Answer: `{sdp, type: "answer", session, owner,
-        token?}`.
+        session over again if `token` proves that it is the owner's. `hear: false` says that the sound is not played
+        (yet), so that the picture need not wait for it. Answer: `{sdp, type: "answer", session, owner, token?}`.
         """
         body = await self._read_json(request)
         sdp = body.get("sdp")
@@ -130,7 +130,7 @@ class Server:
         else:
             room, owner = self._rooms.find(str(session)), False
         try:
-            answer = await room.join(sdp, codec, owner=owner)
+            answer = await room.join(sdp, codec, owner=owner, hear=body.get("hear") is not False)
         except LiveError:
             if session is None:
                 self._rooms.discard(room)

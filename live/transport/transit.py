@@ -11,6 +11,9 @@ WINDOW: Final = 4.0
 SLEW: Final = 0.02
 """Seconds per second by which the published mapping follows the measured one."""
 
+SETTLING: Final = 1.0
+"""Seconds at the beginning of a stream in which the mapping follows at once: first packets are slow ones."""
+
 JUMP: Final = 0.05
 """Seconds beyond which the mapping jumps instead of slewing: another route, a machine that slept, a new stream."""
 
@@ -33,6 +36,7 @@ class TransitClock:
     def __init__(self) -> None:
         self._fastest: deque[tuple[float, float]] = deque()
         self._offset: float | None = None
+        self._began = 0.0
         self._moved = 0.0
 
     def observe(self, media: float, now: float) -> float:
@@ -46,7 +50,9 @@ class TransitClock:
         while now - self._fastest[0][0] > WINDOW:
             self._fastest.popleft()
         fastest = self._fastest[0][1]
-        if self._offset is None or abs(fastest - self._offset) > JUMP:
+        if self._offset is None:
+            self._began = now
+        if self._offset is None or now - self._began < SETTLING or abs(fastest - self._offset) > JUMP:
             self._offset = fastest
         else:
             step = SLEW * max(0.0, now - self._moved)
@@ -55,10 +61,16 @@ class TransitClock:
         return transit - fastest
 
     def local(self, media: float) -> float:
-        """The local instant at which an undelayed packet with media time `media` arrives."""
+        """The local instant at which an undelayed packet with media time `media` arrives, changing smoothly."""
         if self._offset is None:
             raise ValueError("nothing observed yet")
         return media + self._offset
+
+    def earliest(self, media: float) -> float:
+        """The same without smoothing: a packet that is here was never expected later than this."""
+        if not self._fastest:
+            raise ValueError("nothing observed yet")
+        return media + self._fastest[0][1]
 
     def reset(self) -> None:
         """Forget the stream."""

@@ -1,0 +1,193 @@
+// Brings the parts of the page together.
+
+import { request } from "./api.js";
+import { ServerClock } from "./clock.js";
+import { Connection } from "./connection.js";
+import { listDevices } from "./devices.js";
+import { Drivers } from "./drivers.js";
+import { StageGraph } from "./graph.js";
+import { clearNotices, complain, notify, showStatus } from "./notices.js";
+import { Portraits } from "./portraits.js";
+import { PresentedFrames } from "./presented.js";
+import { Recording } from "./recording.js";
+import { Sliders } from "./sliders.js";
+import { SpeechPush } from "./speech_push.js";
+
+const $ = (id) => document.getElementById(id);
+const video = $("avatar");
+const watching = new URLSearchParams(location.search).get("session");
+const STATUS = {
+  idle: ["idle", "Ready"],
+  connecting: ["busy", "Connecting…"],
+  live: ["live", "Live"],
+  lost: ["bad", "Connection lost – trying again…"],
+};
+
+async function begin() {
+  const settings = await request("/config");
+  const connection = new Connection(settings);
+  const portraits = new Portraits(settings.maxPortraitBytes);
+  const drivers = new Drivers(settings.drivers);
+  const sliders = new Sliders();
+  const clock = new ServerClock();
+  const presented = new PresentedFrames(video, clock);
+  const graph = new StageGraph();
+  const recording = new Recording();
+  const speech = new SpeechPush();
+
+  $("codec").append(...settings.codecs.map((codec) => new Option(codec, codec, codec === settings.codec, codec === settings.codec)));
+
+  async function start() {
+    clearNotices();
+    $("start").disabled = true;
+    try {
+      if (!watching) await drivers.open();
+      await connection.start({
+        avatar: portraits.chosen?.id, driver: drivers.kind, codec: $("codec").value, session: watching,
+      });
+    } catch (error) {
+      drivers.release();
+      complain(error);
+    } finally {
+      $("start").disabled = false;
+    }
+  }
+
+  function stop() {
+    recording.stop();
+    speech.stop();
+    connection.stop();
+    drivers.release();
+  }
+
+  function show(state) {
+    showStatus(...STATUS[state]);
+    const live = state === "live";
+    $("screen").dataset.state = state;
+    $("veil").hidden = live || state === "connecting" || state === "lost";
+    $("poster").hidden = live || !$("poster").src;
+    for (const id of ["hear", "record", "fullscreen"]) $(id).disabled = !live;
+    $("stop").disabled = state === "idle";
+    $("mute").disabled = !live || !connection.owner || !drivers.tracks.audio;
+    $("calibrate").disabled = !live || !connection.owner || drivers.kind !== "webcam";
+    $("share").hidden = !live || Boolean(watching);
+    document.body.classList.toggle("live", live);
+    if (!live) {
+      if (recording.running) toggleRecording();
+      presented.reset();
+      clock.reset();
+      for (const id of ["figure-latency", "figure-fps", "figure-viewers"]) $(id).textContent = "–";
+    }
+    if (live && connection.token) $("speech-address").textContent = SpeechPush.address(connection.session, connection.token);
+    if (state === "idle") {
+      $("speech-address").textContent = "Start a session to get its address.";
+      video.srcObject = null;
+      drivers.release();
+    }
+  }
+
+  connection.addEventListener("state", ({ detail }) => show(detail));
+  connection.addEventListener("stream", ({ detail }) => {
+    if (video.srcObject !== detail) video.srcObject = detail;
+    video.play().catch(() => {}); // muted pictures may always play; sound needs a press of a button first
+  });
+  connection.addEventListener("message", ({ detail: message }) => {
+    if (message.type === "pong") clock.learn(message.t, message.server_ms);
+    else if (message.type === "error") complain({ message: message.error, hint: message.hint });
+    else if (message.type === "message") notify(message.text);
+    else if (message.type === "sliders") sliders.show(message.values);
+    else if (message.type === "state") {
+      if (message.sliders) sliders.show(message.sliders);
+      if (message.driver !== drivers.kind) drivers.choose(message.driver, { silent: true });
+      if (message.avatar !== portraits.chosen?.id) portraits.choose(message.avatar, { silent: true });
+      press("mute", message.muted, message.muted ? "Unmute microphone" : "Mute microphone");
+      $("figure-viewers").textContent = message.viewers;
+    }
+  });
+  connection.addEventListener("stats", ({ detail: stats }) => {
+    presented.join(stats.frames);
+    const summary = presented.summary();
+    graph.draw(presented.frames, summary);
+    $("figure-latency").textContent = summary.total === null ? "–" : `${summary.total.toFixed(0)} ms`;
+    $("figure-fps").textContent = presented.rate ? presented.rate.toFixed(1) : "–";
+    $("figure-viewers").textContent = stats.viewers;
+  });
+
+  portraits.addEventListener("choose", ({ detail: { avatar, silent } }) => {
+    if (!avatar) return;
+    $("poster").src = avatar.picture;
+    $("poster").hidden = connection.state === "live";
+    sliders.forgetRest();
+    if (!silent && connection.owner) connection.send({ type: "portrait", id: avatar.id });
+  });
+  drivers.addEventListener("choose", async () => {
+    if (connection.state !== "live") return;
+    try {
+      await drivers.open();
+      connection.send({ type: "driver", name: drivers.kind });
+    } catch (error) {
+      complain(error);
+    }
+    show(connection.state);
+  });
+  drivers.addEventListener("tracks", () => {
+    connection.setTrack("audio", drivers.tracks.audio);
+    connection.setTrack("video", drivers.tracks.video);
+  });
+  sliders.addEventListener("change", ({ detail }) => connection.send({ type: "sliders", values: detail }));
+  sliders.addEventListener("reset", () => connection.send({ type: "reset" }));
+
+  function press(id, on, text) {
+    $(id).setAttribute("aria-pressed", on);
+    $(id).textContent = text;
+  }
+  function toggleRecording() {
+    const on = !recording.running;
+    if (on && !recording.start(video.srcObject)) return;
+    if (!on) recording.stop();
+    press("record", on, on ? "Stop recording" : "Record");
+  }
+
+  $("start").onclick = start;
+  $("stop").onclick = stop;
+  $("calibrate").onclick = () => connection.send({ type: "calibrate" });
+  $("mute").onclick = () => connection.send({ type: "mute", on: $("mute").getAttribute("aria-pressed") !== "true" });
+  $("hear").onclick = () => {
+    video.muted = !video.muted;
+    connection.hear(!video.muted);
+    press("hear", !video.muted, video.muted ? "Hear avatar" : "Silence avatar");
+  };
+  $("record").onclick = toggleRecording;
+  $("fullscreen").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : $("screen").requestFullscreen());
+  $("idle-motion").onchange = ({ target }) => connection.send({ type: "idle", on: target.checked });
+  $("share").onclick = async () => {
+    await navigator.clipboard.writeText(`${location.origin}/?session=${connection.session}`);
+    notify("Viewer link copied.", { hint: "Whoever opens it watches this session." });
+  };
+  $("speech-file").onchange = ({ target }) => {
+    if (target.files.length && connection.token) speech.speak(target.files[0], connection.session, connection.token).catch(complain);
+    else if (target.files.length) notify("Start a session first.");
+    target.value = "";
+  };
+  $("speech-clear").onclick = () => speech.clear();
+  document.onkeydown = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    const button = { c: "calibrate", m: "mute", r: "record", f: "fullscreen" }[event.key.toLowerCase()];
+    if (button && !$(button).disabled) $(button).click();
+  };
+  window.addEventListener("pagehide", () => connection.state !== "idle" && stop());
+
+  if (watching) {
+    document.querySelector(".side").hidden = true;
+    for (const id of ["calibrate", "mute"]) $(id).hidden = true;
+    $("start").textContent = "Watch";
+    $("veil-text").textContent = "You are invited to watch this avatar.";
+  }
+  show("idle");
+  await Promise.all([portraits.load(), listDevices()]);
+}
+
+begin().catch((error) => {
+  showStatus("bad", "Not available");
+  complain(error);
+});
