@@ -1,8 +1,8 @@
 """Lips and lids that meet: what the photo's correction and a linear model leave open, or push through each other.
 
 The correction of a smiling photo keeps the lips apart even when the expression is neutral, and a model's lids do not
-exactly meet in somebody else's face. Here the gaps of lips and lids are steered: unchanged in the photo's own pose, shut
-when the coefficients say shut, never negative.
+exactly meet in somebody else's face. Here the gaps of lips and lids are steered: unchanged in the photo's own pose,
+shut when the coefficients say shut, never negative.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIP_OPEN_CM: Final = 0.15
 JAW_DROP: Final = 0.5
 """Opening of the jaw in which distances are taken, so that one lip does not drag the other."""
 LIP_ROUNDING_CM: Final = (0.0, 0.02, 0.17, 0.20, 0.0, 0.20, 0.17, 0.02, 0.0)
-"""The model's dropped jaw pulls the lower lip to a V; from corner to corner, how much lower it is to hang per `jawOpen`."""
+"""The model's dropped jaw pulls the lower lip to a V: how much lower it is to hang per `jawOpen`, corner to corner."""
 LID_SHARE: Final = 0.85
 """Share of a lid gap that the upper lid closes."""
 
@@ -110,7 +110,7 @@ class Contact:
         return np.asarray((openness - 1.0) * self._excess, np.float32)
 
 
-def _ring(shape: FloatArray, skin: NDArray[np.bool_], first: int, ring: Sequence[int], reach: float) -> _Ring:
+def _ring(shape: NDArray[np.floating], skin: NDArray[np.bool_], first: int, ring: Sequence[int], reach: float) -> _Ring:
     half = len(ring) // 2
     upper = list(ring[1:half])
     lower = list(ring[half + 1 :])[::-1]

@@ -32,7 +32,7 @@ def push_pull(values: FloatArray, weight: FloatArray) -> FloatArray:
     return filled
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _push(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Halve: weighted means of 2×2 cells, and their weight, saturated at 1 so that sparse data counts in full."""
     height, width, channels = values.shape
@@ -54,7 +54,7 @@ def _push(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArra
     return coarse, known
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _pull(coarse: FloatArray, fine: FloatArray, weight: FloatArray) -> FloatArray:
     """Double `coarse` with bilinear weights and let it show where `fine` is not known."""
     height, width, channels = fine.shape

@@ -1,8 +1,8 @@
 """Eyes: iris and white behind the lids, so that lids slide over the eye and the gaze moves without squashing the iris.
 
-From the photo, once: the white of the eye without iris, the whole iris (its part under the lid completed by mirroring).
-Each frame: the iris is laid over the white where the gaze wants it, and both are shown through the lids' opening. With the
-photo's own gaze the photo's own pixels are used.
+From the photo, once: the white of the eye without iris, and the whole iris (its part under the lid completed by
+mirroring). Each frame: the iris is laid over the white where the gaze wants it, and both are shown through the lids'
+opening. With the photo's own gaze the photo's own pixels are used.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from live.render.extend import push_pull
 from live.render.grid import smooth_step
 from live.render.opening import eye_outline, gap, opening_mask
 from live.render.posed import PosedFace
-from live.render.warp import blend_patch, patch_box
+from live.render.warp import blend_patch, blur, patch_box, sample
 
 LOOK_CM: Final = (0.62, 0.42)
-"""Shift of the iris for a look coefficient of 1: sideways and up or down. An eyeball of 1.2 cm turned by 31° and 20°."""
+"""Shift of the iris for a look coefficient of 1, sideways and up or down: a 1.2 cm eyeball turned by 31° and 20°."""
 SAME_GAZE_CM: Final = (0.015, 0.1)
 """Up to the first shift the photo's pixels are shown, from the second on only the composed eye."""
 LASH_CM: Final = 0.10
@@ -100,7 +100,7 @@ class EyeLayer:
         photo = image[y : y + h, x : x + w].astype(np.float32)
         soft = max(width / 40, 0.6)
         opening = opening_mask(outline, (w, h), (x, y), self._side)
-        opening = cv2.GaussianBlur(opening, (0, 0), soft)
+        opening = blur(opening, soft)
         centre = landmarks[iris[0], :2] * self._side - np.array([x, y], np.float32) - 0.5
         ring_points = landmarks[list(iris[1:]), :2] * self._side - np.array([x, y], np.float32) - 0.5
         radius = float(np.linalg.norm(ring_points - centre, axis=1).mean()) * 1.06
@@ -114,14 +114,15 @@ class EyeLayer:
             white_weight = opening * smooth_step(distance, radius * 0.95, radius * 1.25) + 1e-3 * opening
         white = push_pull(photo, np.minimum(white_weight, 0.999))
         # Iris: hidden parts from the opposite half, then from the rest of the iris.
-        mirrored = cv2.remap(photo, columns, 2 * centre[1] - rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        mirrored_sure = cv2.remap(sure, columns, 2 * centre[1] - rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        across = np.stack([columns, 2 * centre[1] - rows], axis=-1)
+        mirrored = sample(photo, across)
+        mirrored_sure = sample(sure, across, zero_outside=True)
         inside = (distance < radius + soft).astype(np.float32)
         weight = np.maximum(sure, 1e-4)[..., None]
         other = np.maximum(mirrored_sure * (1 - sure), 1e-4)[..., None]
         best = (photo * weight + mirrored * other) / (weight + other)
         complete = push_pull(best, np.minimum(inside * np.maximum(sure, mirrored_sure), 0.999))
-        edge = cv2.GaussianBlur(opening, (0, 0), soft)
+        edge = blur(opening, soft)
         edge_pixels = photo[(edge > 0.2) & (edge < 0.6) & (rows < centre[1])]
         dark = edge_pixels[np.argsort(edge_pixels.sum(1))[: max(len(edge_pixels) // 4, 1)]]
         lash = dark.mean(0) if len(dark) else photo.reshape(-1, 3).min(0)
@@ -139,7 +140,7 @@ class EyeLayer:
         self._draw_lashes(canvas, eye, driving)
         mask = opening_mask(outline, (w, h), (x, y), extent)
         soft = max(extent / 640, 0.5)
-        alpha = cv2.GaussianBlur(mask, (0, 0), soft)
+        alpha = blur(mask, soft)
         if float(alpha.max()) < 0.02:
             return
         # Portrait pixel for each output pixel: along the line between the corners, and across it.
@@ -162,17 +163,16 @@ class EyeLayer:
         shift = self._shift(eye, expression)
         pixels = shift * np.float32(self._scale * self._side)
         moved = float(np.hypot(shift[0], shift[1]))
-        linear, repeat = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
-        white = cv2.remap(eye.white, position, None, linear, borderMode=repeat)
+        white = sample(eye.white, position)
         there = position - pixels
-        iris = cv2.remap(eye.iris, there, None, linear, borderMode=cv2.BORDER_CONSTANT)
-        iris_alpha = cv2.remap(eye.iris_alpha, there, None, linear, borderMode=cv2.BORDER_CONSTANT)
+        iris = sample(eye.iris, there, zero_outside=True)
+        iris_alpha = sample(eye.iris_alpha, there, zero_outside=True)
         composed = white * (1 - iris_alpha[..., None]) + iris
-        known = cv2.remap(eye.opening, position, None, linear, borderMode=cv2.BORDER_CONSTANT)
-        shadow = cv2.GaussianBlur(mask, (0, 0), max(0.05 * np.sqrt(length) * extent, 0.6))
+        known = sample(eye.opening, position, zero_outside=True)
+        shadow = blur(mask, max(0.05 * np.sqrt(length) * extent, 0.6))
         composed *= (1 - LID_SHADOW * (1 - smooth_step(shadow, 0.2, 0.9)))[..., None]
-        keep = smooth_step(known, 0.3, 0.7) * (1 - float(smooth_step(np.float32(moved), *SAME_GAZE_CM)))
-        photo = cv2.remap(eye.photo, position, None, cv2.INTER_CUBIC, borderMode=repeat)
+        keep = smooth_step(known, 0.3, 0.7) * (1 - float(smooth_step(moved, *SAME_GAZE_CM)))
+        photo = sample(eye.photo, position, cubic=True)
         blend_patch(canvas, composed + (photo - composed) * keep[..., None], alpha, (x, y))
 
     def _draw_lashes(self, canvas: Image, eye: _Eye, driving: PosedFace) -> None:
@@ -193,8 +193,8 @@ class EyeLayer:
         fixed = np.round(((upper * extent - (x, y)) * 2 - 0.5) * 16).astype(np.int32)
         width = LASH_CM * driving.scale * extent
         cv2.polylines(line, [fixed], False, 255, max(round(2 * width), 1), cv2.LINE_AA, 4)
-        alpha = cv2.resize(line, (w, h), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        alpha = cv2.GaussianBlur(alpha, (0, 0), max(0.5 * width, 0.5))
+        alpha = np.asarray(cv2.resize(line, (w, h), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
+        alpha = blur(alpha, max(0.5 * width, 0.5))
         # Thin out towards the inner corner, where lashes are short: ring[8] is the inner one.
         corners = driving.landmarks[[eye.ring[0], eye.ring[8]], :2] * extent - (x, y)
         columns = np.arange(w, dtype=np.float32) + 0.5

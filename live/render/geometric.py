@@ -20,7 +20,7 @@ from live.render.prior import MotionPrior, SourceView, motion_prior
 from live.render.surface import Surface
 from live.render.warp import sampling_map, warp
 
-FLOW_GRID: Final = 160
+FLOW_GRID: Final = 128
 """Side of the flow's grid; the flow is smooth, and lips and lids get their edges from outlines, not from it."""
 
 

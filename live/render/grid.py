@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from live.frames import FloatArray
 
@@ -19,9 +20,9 @@ def pixel_centres(width: int, height: int) -> FloatArray:
     return grid
 
 
-def smooth_step(values: FloatArray, zero_at: float, one_at: float) -> FloatArray:
+def smooth_step(values: ArrayLike, zero_at: float, one_at: float) -> FloatArray:
     """Cubic ramp, 0 at `zero_at` and beyond, 1 at `one_at` and beyond."""
-    t = np.clip((values - zero_at) / (one_at - zero_at), 0.0, 1.0).astype(np.float32)
+    t = np.clip((np.asarray(values, np.float32) - zero_at) / (one_at - zero_at), 0.0, 1.0).astype(np.float32)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 

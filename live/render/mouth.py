@@ -21,7 +21,7 @@ from live.render.opening import eye_outline, mouth_outline, opening_mask
 from live.render.posed import PosedFace
 from live.render.rasterise import IntArray, rasterise, vertex_normals
 from live.render.surface import Surface
-from live.render.warp import blend_patch, patch_box, warp
+from live.render.warp import blend_patch, blur, patch_box, sample, warp
 
 SUPERSAMPLE: Final = 2
 TOOTH_FADE_CM: Final = 6.0
@@ -62,7 +62,7 @@ class MouthColours:
 
 @dataclass(frozen=True, slots=True)
 class _PhotoTeeth:
-    """Teeth seen in the photo: a patch at `origin` (pixels of the portrait), colour and how sure each pixel is tooth."""
+    """Teeth seen in the photo: a patch at `origin` (pixels of the portrait), its colour, and where it is tooth."""
 
     origin: tuple[int, int]
     colour: FloatArray
@@ -100,7 +100,7 @@ class MouthLayer:
         arch = surface.model.mesh_mean[used][self._tooth_rows] - np.array([0, 0, ARCH_CENTRE_Z], np.float32)
         arch[:, 1] = 0
         self._arch_normals = arch / np.linalg.norm(arch, axis=1, keepdims=True)
-        self._face_is_tooth = any_tooth[self._faces].all(1)
+        self._face_is_tooth: NDArray[np.bool_] = np.asarray(any_tooth[self._faces].all(1))
         tooth = surface.is_upper_tooth
         front = tooth & (surface.model.mesh_mean[:, 2] > np.quantile(surface.model.mesh_mean[tooth, 2], 0.5))
         self._front_teeth: NDArray[np.intp] = np.flatnonzero(front)
@@ -117,7 +117,7 @@ class MouthLayer:
             return
         x, y, width, height = box
         mask = opening_mask(outline, (width, height), (x, y), extent)
-        alpha = cv2.GaussianBlur(mask, (0, 0), max(extent / 700, 0.5))
+        alpha = blur(mask, max(extent / 700, 0.5))
         if float(alpha.max()) < 0.02:
             return
         like = self._likeness(driving)
@@ -166,16 +166,16 @@ class MouthLayer:
         tooth = (self._face_is_tooth[triangles] & (triangles >= 0)).astype(np.uint8)
         reach = max(round(GAP_CM * driving.scale * extent * SUPERSAMPLE), 1)
         kernel = np.ones((1, 2 * reach + 1), np.uint8)
-        closed = cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, kernel) > tooth
+        closed = np.asarray(cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, kernel), np.uint8) > tooth
         if closed.any():
-            grown = cv2.dilate(values * tooth[..., None], kernel)
+            grown = np.asarray(cv2.dilate(values * tooth[..., None], kernel), np.float32)
             values[closed] = 0.8 * grown[closed]
 
     def _lip_shadow(self, mask: FloatArray, driving: PosedFace, extent: int) -> FloatArray:
         """Darker towards the lips, more so under the upper one, which keeps out the light from above."""
         reach = max(0.22 * driving.scale * extent, 0.7)
-        near = cv2.GaussianBlur(mask, (0, 0), reach)
-        drop = int(round(0.5 * reach))
+        near = blur(mask, reach)
+        drop = round(0.5 * reach)
         from_above = np.zeros_like(near)
         from_above[drop:] = near[: near.shape[0] - drop] if drop else near
         return 1 - np.float32(LIP_SHADOW) * (1 - smooth_step(np.minimum(near, from_above), 0.25, 0.95))
@@ -192,8 +192,8 @@ class MouthLayer:
         columns, rows = np.meshgrid(np.arange(width) + x + 0.5, np.arange(height) + y + 0.5)
         spot = np.stack([columns / extent, rows / extent, np.ones_like(columns)], -1) @ affine
         position = (spot * self._side - np.array(teeth.origin) - 0.5).astype(np.float32)
-        colour = cv2.remap(teeth.colour, position, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.remap(teeth.alpha, position, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        colour = sample(teeth.colour, position, cubic=True)
+        alpha = sample(teeth.alpha, position, zero_outside=True)
         inside += (colour - inside) * alpha[..., None]
 
     def _photo_opening(self, image: Image, source: PosedFace) -> tuple[FloatArray, tuple[int, int, int, int] | None]:
@@ -220,7 +220,7 @@ class MouthLayer:
         tall = max(round(HIDDEN_TOOTH_CM * self._source.scale * self._side), 1)
         kernel = np.zeros((2 * tall + 1, 1), np.uint8)
         kernel[tall:] = 1
-        alpha = smooth_step(cv2.GaussianBlur(cv2.dilate(seen, kernel), (0, 0), soft), 0.15, 0.55)
+        alpha = smooth_step(blur(np.asarray(cv2.dilate(seen, kernel), np.float32), soft), 0.15, 0.55)
         return _PhotoTeeth((x, y), colour, alpha)
 
     def _vertex_albedo(self) -> FloatArray:

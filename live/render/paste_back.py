@@ -13,7 +13,7 @@ from live.render.avatar import Avatar
 from live.render.grid import border_fade
 
 FEATHER: Final = 0.04
-"""Width of the soft edge, share of the square's side. Motion fades to zero towards the edge, so a narrow one is enough."""
+"""Width of the soft edge, share of the square's side; narrow, because motion fades to zero towards the edge anyway."""
 
 
 class PasteBack:
@@ -29,7 +29,7 @@ class PasteBack:
         scale = min(1.0, longest / max(height, width))
         self._size = (max(round(width * scale / 2) * 2, 2), max(round(height * scale / 2) * 2, 2))
         flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        self._photo = cv2.resize(avatar.original, self._size, interpolation=flags)
+        self._photo: Image = np.asarray(cv2.resize(avatar.original, self._size, interpolation=flags), np.uint8)
         ratio = np.array([self._size[0] / width, self._size[1] / height])
         self._corner = np.array([avatar.box.left, avatar.box.top]) * ratio
         self._extent = avatar.box.side * ratio
@@ -50,27 +50,27 @@ class PasteBack:
         result = self._photo.copy()
         (left, top), (width, height) = self._low, self._shape
         part = result[top : top + height, left : left + width]
-        placed = self._place(picture, cv2.BORDER_REPLICATE).astype(np.float32)
+        placed = self._place(picture, cv2.BORDER_REPLICATE)
         part[...] = np.clip(part + (placed - part) * self._alpha + 0.5, 0, 255).astype(np.uint8)
         return result
 
-    def _place(self, picture: Image | FloatArray, border: int) -> Image | FloatArray:
+    def _place(self, picture: Image | FloatArray, border: int) -> FloatArray:
         """Resample the square onto the photo's pixels from `_low` on."""
         side = picture.shape[0]
         scale = side / self._extent
         shift = (self._low + 0.5 - self._corner) * scale - 0.5
         matrix = np.array([[scale[0], 0, shift[0]], [0, scale[1], shift[1]]])
-        source = picture
+        source = picture.astype(np.float32)
         if scale.max() > 1.5:  # shrinking: average first
             factor = 1 / scale.max()
-            source = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            small = max(round(side * factor), 1)
+            source = np.asarray(cv2.resize(source, (small, small), interpolation=cv2.INTER_AREA), np.float32)
             ratio = source.shape[0] / side
             matrix[:, :2] *= ratio
             matrix[:, 2] = (matrix[:, 2] + 0.5) * ratio - 0.5
         size = (int(self._shape[0]), int(self._shape[1]))
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        placed: Image | FloatArray = cv2.warpAffine(source, matrix, size, flags=flags, borderMode=border)
-        return placed
+        return np.asarray(cv2.warpAffine(source, matrix, size, flags=flags, borderMode=border), np.float32)
 
 
 class PasteBackRenderer:

@@ -1,4 +1,4 @@
-"""From a photo file to a square crop with a face: reading, finding the face, cropping with room for hair and shoulders."""
+"""From a photo file to a square crop: reading, finding the face, cropping with room for hair and shoulders."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def find_face(tracker: FaceTracker, image: Image) -> TrackedFace:
     if min(image.shape[:2]) < SMALLEST_FACE:
         height, width = image.shape[:2]
         raise PortraitError(
-            f"The photo is too small ({width}×{height} pixels).", "Use one of at least 256×256, better 512×512 pixels."
+            f"The photo is too small ({width} by {height} pixels).",
+            "Use one of at least 256 by 256 pixels.",
         )
     faces = tracker.detect_faces(image) or _search_parts(tracker, image)
     if not faces:

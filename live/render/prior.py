@@ -1,9 +1,9 @@
 """The motion prior: where each pixel of the driven picture comes from in the photo, by geometry alone.
 
 The fitted mesh is posed as in the photo and as driven; the driven mesh is rasterised with the displacement back to the
-photo as attribute, so that occlusion is right and nothing folds at the face's border. What the mesh does not show (hair,
-neck, background) and what the photo does not show (the hidden side of nose and cheek) is filled smoothly. The same object
-drives the geometric renderer and is an input of the networks, in training and live.
+photo as attribute, so that occlusion is right and nothing folds at the face's border. What the mesh does not show
+(hair, neck, background) and what the photo does not show (the hidden side of nose and cheek) is filled smoothly. The
+same object drives the geometric renderer and is an input of the networks, in training and live.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import cv2
+import numba
 import numpy as np
 
 from live.frames import FloatArray
@@ -26,7 +27,7 @@ from live.render.surface import Surface
 VISIBILITY_GRID: Final = 192
 """Side of the z-buffer in which the photo's own occlusion is found."""
 GRAZING: Final = 0.2
-"""Skin whose normal has less than this towards the viewer is not taken from the photo: it is smeared and may be hair."""
+"""Skin whose normal has less than this towards the viewer is not taken from the photo: it is smeared, or hair."""
 DEPTH_TOLERANCE_CM: Final = 0.35
 
 HEAD_HALF_WIDTH_CM: Final = 9.5
@@ -141,7 +142,6 @@ def rigid_displacement(surface: Surface, source: PosedFace, driving: PosedFace, 
     The best in-plane similarity of the skull between both poses, faded out away from the head.
     """
     width, height = size
-    centres = pixel_centres(width, height)
     before = source.project(surface.skull_points)[:, :2]
     after = driving.project(surface.skull_points)[:, :2]
     mean_before, mean_after = before.mean(0), after.mean(0)
@@ -149,14 +149,37 @@ def rigid_displacement(surface: Surface, source: PosedFace, driving: PosedFace, 
     norm = float((a * a).sum())
     cosine = float((a * b).sum()) / norm
     sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / norm
-    away = centres - mean_after
-    x, y = away[..., 0], away[..., 1]
-    moved = np.stack([(cosine - 1) * x - sine * y, sine * x + (cosine - 1) * y], axis=-1) + (mean_before - mean_after)
-    # The ellipse, upright in the head's own frame.
     roll = float(np.arctan2(driving.rotation[1, 0], driving.rotation[1, 1]))
-    from_origin = (centres - driving.offset) / np.float32(driving.scale)
-    u = from_origin[..., 0] * np.cos(roll) - from_origin[..., 1] * np.sin(roll)
-    v = from_origin[..., 0] * np.sin(roll) + from_origin[..., 1] * np.cos(roll)
-    vertical = np.where(v < 0, v / HEAD_ABOVE_CM, v / HEAD_BELOW_CM)
-    radius = np.sqrt((u / HEAD_HALF_WIDTH_CM) ** 2 + vertical**2)
-    return np.asarray(moved * smooth_step(radius, STILL_FROM, 1.0)[..., None], np.float32)
+    field = np.empty((height, width, 2), np.float32)
+    shift = mean_before - mean_after
+    centre = float(mean_after[0]), float(mean_after[1])
+    similarity = (cosine - 1, sine, *centre, float(shift[0]), float(shift[1]))
+    ellipse = (float(driving.offset[0]), float(driving.offset[1]), float(driving.scale), np.cos(roll), np.sin(roll))
+    _fill_rigid(field, similarity, ellipse)
+    return field
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _fill_rigid(
+    field: FloatArray,
+    similarity: tuple[float, float, float, float, float, float],
+    ellipse: tuple[float, float, float, float, float],
+) -> None:
+    """Displacement of a similarity about a centre, faded out with the radius of an upright ellipse about the head."""
+    height, width, _ = field.shape
+    stretch, sine, centre_x, centre_y, shift_x, shift_y = similarity
+    origin_x, origin_y, scale, cos_roll, sin_roll = ellipse
+    for row in range(height):
+        y = (row + 0.5) / height
+        for column in range(width):
+            x = (column + 0.5) / width
+            dx, dy = (x - origin_x) / scale, (y - origin_y) / scale
+            u = dx * cos_roll - dy * sin_roll
+            v = dx * sin_roll + dy * cos_roll
+            u /= HEAD_HALF_WIDTH_CM
+            v /= HEAD_ABOVE_CM if v < 0 else HEAD_BELOW_CM
+            t = min(max((np.sqrt(u * u + v * v) - STILL_FROM) / (1.0 - STILL_FROM), 0.0), 1.0)
+            fade = t * t * (3 - 2 * t)
+            ax, ay = x - centre_x, y - centre_y
+            field[row, column, 0] = fade * (stretch * ax - sine * ay + shift_x)
+            field[row, column, 1] = fade * (sine * ax + stretch * ay + shift_y)

@@ -26,7 +26,7 @@ def rasterise(
     """Draw the front faces of a mesh.
 
     Args:
-        points: float32 (V, 3), x right and y down in pixels of the grid (pixel centres at i + 0.5), z towards the viewer.
+        points: float32 (V, 3), x right and y down in grid pixels (centres at i + 0.5), z towards the viewer.
         faces: int32 (F, 3), counter-clockwise for somebody who looks at them (with y up); others are culled.
         attributes: float32 (V, C), interpolated over the triangles.
         size: (width, height) of the grid.
@@ -44,7 +44,7 @@ def rasterise(
     return values, triangles, depth
 
 
-@numba.njit(nogil=True, cache=True, fastmath=False)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True, fastmath=False)  # type: ignore[untyped-decorator, unused-ignore]
 def _draw(
     points: FloatArray,
     faces: IntArray,
@@ -101,10 +101,10 @@ def vertex_normals(points: FloatArray, faces: IntArray) -> FloatArray:
     normals = np.zeros_like(points)
     _add_normals(points, faces, normals)
     length = np.sqrt((normals * normals).sum(1, keepdims=True))
-    return normals / np.maximum(length, np.float32(1e-12))
+    return np.asarray(normals / np.maximum(length, np.float32(1e-12)), np.float32)
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _add_normals(points: FloatArray, faces: IntArray, normals: FloatArray) -> None:
     for f in range(faces.shape[0]):
         a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
 from live.frames import FloatArray, Image
 from live.render.grid import pixel_centres
+
+_NO_MAP: Any = None
+"""OpenCV takes x and y together in the first map and then no second one, which its type hints do not know."""
 
 
 def sampling_map(flow: FloatArray, size: tuple[int, int], source_side: int) -> FloatArray:
@@ -27,7 +32,23 @@ def sampling_map(flow: FloatArray, size: tuple[int, int], source_side: int) -> F
 
 def warp(image: Image, positions: FloatArray) -> Image:
     """Sample uint8 (H, W, C) at OpenCV pixel coordinates (h, w, 2), bicubic; outside, the border is repeated."""
-    return np.asarray(cv2.remap(image, positions, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    sampled = cv2.remap(image, positions, _NO_MAP, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.uint8)
+
+
+def sample(field: FloatArray, positions: FloatArray, *, cubic: bool = False, zero_outside: bool = False) -> FloatArray:
+    """Sample float32 (H, W) or (H, W, C) at OpenCV pixel coordinates (h, w, 2).
+
+    Bilinear unless `cubic`; outside the border is repeated, or 0 with `zero_outside`.
+    """
+    border = cv2.BORDER_CONSTANT if zero_outside else cv2.BORDER_REPLICATE
+    kind = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
+    return np.asarray(cv2.remap(field, positions, _NO_MAP, kind, borderMode=border), np.float32)
+
+
+def blur(field: FloatArray, sigma: float) -> FloatArray:
+    """Gaussian blur, float32 in and out."""
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), sigma), np.float32)
 
 
 def blend_patch(canvas: Image, patch: FloatArray, alpha: FloatArray, origin: tuple[int, int]) -> None:
