@@ -85,9 +85,10 @@ class Avatar:
         if not again:
             raise PortraitError("The face in the photo cannot be followed reliably.", "Use a photo from the front.")
         middle = PORTRAIT_SIDE / 2
-        landmarks = min(again, key=lambda f: float(np.abs(f.landmarks[:, :2].mean(0) - middle).sum())).landmarks
-        identity = IdentityFitter(model).fit([landmarks])
-        fit = FrameFitter(model, identity).fit(landmarks)
+        face = min(again, key=lambda f: float(np.abs(f.landmarks[:, :2].mean(0) - middle).sum()))
+        landmarks = face.landmarks
+        identity = IdentityFitter(model).fit([landmarks], [face.blendshapes])
+        fit = FrameFitter(model, identity).fit(landmarks, face.blendshapes)
         if abs(fit.rotation[1]) > LARGEST_YAW or abs(fit.rotation[0]) > LARGEST_PITCH:
             turned = np.degrees(np.abs(fit.rotation[:2])).max()
             raise PortraitError(
