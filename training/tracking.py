@@ -151,7 +151,7 @@ def main() -> None:
     if arguments.fit:
         TRACKS.mkdir(parents=True, exist_ok=True)
         model = FaceModel.load()
-        sources = [p for p in sorted(LANDMARKS.glob("*.npz")) if p.stem != "stills"]
+        sources = [LANDMARKS / f"{folder}_{path.stem}.npz" for folder, path in clips]
         for source in tqdm(sources, desc="fitting", unit="clip"):
             target = TRACKS / source.name
             if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
