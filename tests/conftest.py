@@ -65,3 +65,20 @@ def make_media(tmp_path: Path) -> MakeMedia:
         return path
 
     return make
+
+
+@pytest.fixture
+def equipped_home(live_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder that has the model files of the user's own."""
+    from live.errors import ModelError
+    from live.models import face_landmarker
+
+    monkeypatch.delenv("LIVE_HOME")
+    try:
+        models = face_landmarker(progress=False).parent
+    except ModelError as error:
+        pytest.skip(f"needs the model files: {error}")
+    monkeypatch.setenv("LIVE_HOME", str(live_home))
+    live_home.mkdir()
+    (live_home / "models").symlink_to(models, target_is_directory=True)
+    return live_home
