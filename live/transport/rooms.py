@@ -22,7 +22,8 @@ class Rooms:
         self._config = config
         self._studio = studio
         self._rooms: dict[str, Room] = {}
-        self._opening = 0
+        self._opening: set[asyncio.Task[Room]] = set()
+        self._closed = False
         self._closing: set[asyncio.Task[None]] = set()
         self.histograms = StageHistograms()
         self.opened = 0
@@ -34,19 +35,18 @@ class Rooms:
             RoomFullError: there are as many as this server may have.
             LiveError: the avatar or driver cannot be had.
         """
-        if len(self._rooms) + self._opening >= self._config.max_sessions:
+        if self._closed:
+            raise RoomFullError("The server is stopping.", "Start it again.")
+        if len(self._rooms) + len(self._opening) >= self._config.max_sessions:
             raise RoomFullError(
                 f"All {self._config.max_sessions} sessions of this server are in use.",
                 "Close one, or start the server with a larger --max-sessions.",
             )
-        self._opening += 1
-        try:
-            room = await Room.open(self._config, self._studio, self.histograms, self.discard, avatar, kind)
-        finally:
-            self._opening -= 1
-        self._rooms[room.id] = room
-        self.opened += 1
-        return room
+        opening = asyncio.create_task(self._open(avatar, kind))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+        # whoever asked may be gone before the models are loaded; the room is then closed like any that nobody enters
+        return await asyncio.shield(opening)
 
     def find(self, room_id: str) -> Room:
         """The room of that id. Raises `NotFoundError`."""
@@ -63,7 +63,9 @@ class Rooms:
         return room
 
     async def close(self) -> None:
-        """End all sessions."""
+        """End all sessions, those that are just being opened too."""
+        self._closed = True
+        await asyncio.gather(*self._opening, return_exceptions=True)
         await asyncio.gather(*(room.close() for room in self._rooms.values()), *self._closing)
         self._rooms.clear()
 
@@ -108,6 +110,12 @@ class Rooms:
     def count(self) -> int:
         """Sessions now."""
         return len(self._rooms)
+
+    async def _open(self, avatar: str, kind: DriverKind) -> Room:
+        room = await Room.open(self._config, self._studio, self.histograms, self.discard, avatar, kind)
+        self._rooms[room.id] = room
+        self.opened += 1
+        return room
 
     def discard(self, room: Room) -> None:
         """Close a room that nobody needs, in the background."""

@@ -20,9 +20,9 @@ export class StageGraph {
     const y = (ms) => height - 18 - (ms / this.#scale) * (height - 26);
     this.#grid(context, width, y);
     const columns = Math.max(90, frames.length);
-    const step = (width - 44) / columns;
+    const step = (width - 52) / columns;
     frames.forEach((frame, index) => {
-      const x = 44 + (columns - frames.length + index) * step;
+      const x = 52 + (columns - frames.length + index) * step;
       const thickness = Math.max(1, step - 1);
       context.fillStyle = "#ffffff0d";
       context.fillRect(x, y(frame.total), thickness, y(0) - y(frame.total));
@@ -52,12 +52,12 @@ export class StageGraph {
     const spacing = this.#scale > 300 ? 100 : this.#scale > 150 ? 50 : 25;
     for (let ms = 0; ms < this.#scale; ms += spacing) {
       context.fillStyle = "#ffffff12";
-      context.fillRect(44, Math.round(y(ms)), width - 44, 1);
+      context.fillRect(52, Math.round(y(ms)), width - 52, 1);
       context.fillStyle = "#7c879d";
-      context.fillText(ms ? `${ms} ms` : "0", 38, y(ms) + 4);
+      context.fillText(ms ? `${ms} ms` : "0", 46, y(ms) + 4);
     }
     context.fillStyle = "#5eead466";
-    for (let x = 44; x < width; x += 8) context.fillRect(x, Math.round(y(GOAL_MS)), 4, 1);
+    for (let x = 52; x < width; x += 8) context.fillRect(x, Math.round(y(GOAL_MS)), 4, 1);
   }
 
   #colour(name) {

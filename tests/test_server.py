@@ -1,0 +1,130 @@
+"""`live.transport.server`: what it answers, above all to bad input."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import aiohttp
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from tests.transport_client import Running, running
+
+GARBAGE = [
+    ("not sdp at all", "is not a session description"),
+    ("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", "asks for no picture"),
+    ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96", "malformed"),
+    ("v=0\r\no=- 1 1 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=video nine UDP 96\r\n", "malformed"),
+    ("v=0\r\n" + "a=x\r\n" * 30_000, "too large"),
+]
+
+
+def png(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Pillow.fromarray(np.zeros((height, width, 3), np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+async def alive(server: Running) -> None:
+    assert (await server.get("/health"))["status"] == "ok"
+
+
+async def refused(server: Running, status: int, path: str, **request: object) -> dict[str, str]:
+    """POST and check that the refusal is JSON with a sentence; and that the server lives on."""
+    async with server.http.post(server.url + path, **request) as response:  # type: ignore[arg-type]
+        body = await response.json()
+        assert response.status == status, body
+        assert set(body) == {"error", "hint"}
+        assert body["error"]
+    await alive(server)
+    return dict(body)
+
+
+async def test_page_and_files_are_served_with_protection() -> None:
+    async with running() as server:
+        async with server.http.get(server.url + "/") as response:
+            text = await response.text()
+            assert response.status == 200
+            assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+        for path in re.findall(r'(?:href|src)="([a-z/_]+\.(?:css|js|svg))"', text):
+            async with server.http.get(f"{server.url}/{path}") as response:
+                assert response.status == 200, path
+        assert "https://" not in text
+        assert "http://" not in text
+
+
+@pytest.mark.parametrize(
+    "path", ["/nothing.html", "/../pyproject.toml", "/js/../../pyproject.toml", "/%2e%2e/pyproject.toml"]
+)
+async def test_nothing_else_is_served(path: str) -> None:
+    async with running() as server, server.http.get(aiohttp.client.URL(server.url + path, encoded=True)) as response:
+        assert response.status == 404
+        assert "error" in await response.json()
+
+
+@pytest.mark.parametrize(("sdp", "expected"), GARBAGE)
+async def test_garbage_offers_are_refused(sdp: str, expected: str) -> None:
+    async with running() as server:
+        body = await refused(server, 400, "/offer", json={"type": "offer", "sdp": sdp})
+        assert expected in body["error"]
+        await server.until_sessions(0)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff\xfe", b'{"type":"offer","sdp":5}', b"[" * 50_000])
+async def test_offers_that_are_no_offers_are_refused(data: bytes) -> None:
+    async with running() as server:
+        await refused(server, 400, "/offer", data=data)
+
+
+async def test_unknown_names_are_refused() -> None:
+    async with running() as server:
+        offer = {"type": "offer", "sdp": "v=0"}
+        assert "no driver" in (await refused(server, 400, "/offer", json=offer | {"driver": "magic"}))["error"]
+        assert "avatar" in (await refused(server, 422, "/offer", json=offer | {"avatar": "nobody"}))["error"]
+        assert "session" in (await refused(server, 404, "/offer", json=offer | {"session": "none"}))["error"]
+        await server.until_sessions(0)
+
+
+async def test_huge_requests_are_refused() -> None:
+    async with running(max_portrait_bytes=300_000) as server:
+        body = await refused(server, 413, "/portrait", data=b"x" * 400_000)
+        assert "large" in body["error"]
+        await refused(server, 400, "/offer", data=b"x" * 150_000)
+
+
+async def test_photos_that_cannot_become_avatars_are_explained() -> None:
+    async with running() as server:
+        assert "too small" in (await refused(server, 422, "/portrait", data=png(1, 1)))["error"]
+        assert "not a picture" in (await refused(server, 422, "/portrait", data=b"GIF89a nonsense"))["error"]
+        assert "empty" in (await refused(server, 422, "/portrait", data=b""))["error"]
+        async with server.http.post(server.url + "/portrait?name=Ada", data=png(80, 80)) as response:
+            assert response.status == 201
+            entry = await response.json()
+        assert entry["name"] == "Ada"
+        assert entry["id"] in [avatar["id"] for avatar in (await server.get("/avatars"))["avatars"]]
+
+
+async def test_other_websites_and_names_are_refused() -> None:
+    async with running() as server:
+        offer = {"type": "offer", "sdp": "v=0"}
+        evil = {"Origin": "https://evil.example.com"}
+        assert "website" in (await refused(server, 403, "/offer", json=offer, headers=evil))["error"]
+        rebound = {"Host": "evil.example.com"}
+        assert "does not answer" in (await refused(server, 403, "/offer", json=offer, headers=rebound))["error"]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await server.http.ws_connect(server.url + "/speech?session=x&token=y", headers=evil)
+        assert caught.value.status == 403
+        await alive(server)
+
+
+async def test_pictures_and_metrics() -> None:
+    async with running() as server:
+        async with server.http.get(server.url + "/avatars/card/picture") as response:
+            assert Pillow.open(io.BytesIO(await response.read())).size == (128, 128)
+        async with server.http.get(server.url + "/avatars/nobody/picture") as response:
+            assert response.status == 422
+        metrics = await server.get("/metrics")
+        assert "live_sessions 0\n" in metrics
