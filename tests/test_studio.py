@@ -16,7 +16,7 @@ from live.errors import LiveError
 from live.frames import AudioChunk, VideoFrame
 from live.protocols import Driver, Renderer
 from live.studio import LocalStudio
-from live.transport.studio import DRIVER_KINDS, Studio
+from live.transport.studio import DRIVER_KINDS
 
 PHOTO = Path(str(resources.files("live") / "assets" / "portraits" / "collins.jpg"))
 
@@ -46,7 +46,6 @@ def mouth_motion(pictures: list[VideoFrame]) -> float:
 
 def test_the_default_portrait_is_first_and_fitted_once(equipped_home: Path) -> None:
     studio = LocalStudio(backend="geometric", size=(128, 128))
-    assert isinstance(studio, Studio) or all(hasattr(studio, name) for name in ("avatars", "picture", "open_avatar"))
     first = studio.avatars()[0]
     assert first.sample
     avatar = studio.load(None)

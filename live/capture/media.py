@@ -153,7 +153,8 @@ def _read_audio(path: Path | str, damaged: Callable[[Exception], None]) -> Itera
         for frame in _decode(container, container.streams.audio[0], damaged):
             gap = (frame.time - start) - heard / AUDIO_RATE if frame.time is not None else 0.0
             samples = resampler.feed(frame)
-            if GAP < gap <= LONGEST_GAP:
+            # At the beginning every sample counts: it decides how sound and pictures lie for the whole file.
+            if (GAP if heard else 0.0) < gap <= LONGEST_GAP:
                 samples = np.concatenate((np.zeros(round(gap * AUDIO_RATE), np.int16), samples))
             heard += len(samples)
             yield from chunks(samples)

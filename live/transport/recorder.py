@@ -186,6 +186,7 @@ class _Writer:
         self.sound = sound
         self.duration = 0.0
         self._quality = quality
+        self._hides_priming = container == "matroska"
         self._fps = Fraction(fps).limit_denominator(1001)
         options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"} if container != "matroska" else {}
         try:
@@ -252,7 +253,7 @@ class _Writer:
                 self._accept(np.zeros(missing, np.int16))
             if self._audio is not None:
                 self._encode(np.concatenate(self._block) if self._block else np.zeros(0, np.int16))
-                self._container.mux(self._audio.encode())
+                self._mux_sound(self._audio.encode())
             self._container.mux(self._video.encode())
         self._container.close()
         self._file.close()
@@ -295,4 +296,11 @@ class _Writer:
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples)[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, self._encoded, Fraction(1, AUDIO_RATE)
         self._encoded += len(samples)
-        self._container.mux(self._audio.encode(frame))
+        self._mux_sound(self._audio.encode(frame))
+
+    def _mux_sound(self, packets: list[av.Packet[av.AudioStream]]) -> None:
+        for packet in packets:
+            # AAC's first packet lies before time 0 and holds nothing. Matroska notes that; mp4 fragments cannot, and
+            # would shift all other packets, but not the first picture, to make room for it.
+            if self._hides_priming or (packet.pts is not None and packet.pts >= 0):
+                self._container.mux(packet)
