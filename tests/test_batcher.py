@@ -138,19 +138,26 @@ class Echo:
     """A device that returns its jobs, refuses some, and counts batches."""
 
     max_batch = 4
+    in_flight = 2
 
-    def __init__(self, *, poison: str = "", gate: threading.Event | None = None) -> None:
+    def __init__(self, *, poison: str = "", late: bool = False, gate: threading.Event | None = None) -> None:
         self.batches: list[list[str]] = []
         self._poison = poison
+        self._late = late
         self._gate = gate
 
-    def render(self, jobs: Sequence[str]) -> list[str]:
+    def start(self, jobs: Sequence[str]) -> list[str]:
         if self._gate is not None:
             assert self._gate.wait(10)
         self.batches.append(list(jobs))
-        if self._poison and self._poison in jobs:
+        if self._poison and self._poison in jobs and not self._late:
             raise ValueError(f"cannot render {self._poison}")
-        return [job.upper() for job in jobs]
+        return list(jobs)
+
+    def finish(self, started: list[str]) -> list[str]:
+        if self._poison and self._poison in started:
+            raise ValueError(f"cannot render {self._poison}")
+        return [job.upper() for job in started]
 
 
 def test_frames_pending_together_are_rendered_together() -> None:
@@ -164,8 +171,9 @@ def test_frames_pending_together_are_rendered_together() -> None:
     assert sessions[0].report().mean_batch == 3.0
 
 
-def test_one_sessions_failure_is_its_own() -> None:
-    batcher = Batcher(Echo(poison="b"), start=False)
+@pytest.mark.parametrize("late", [False, True])
+def test_one_sessions_failure_is_its_own(late: bool) -> None:
+    batcher = Batcher(Echo(poison="b", late=late), start=False)
     sessions = [batcher.open() for _ in range(3)]
     requests = [session.begin(name) for session, name in zip(sessions, "abc", strict=True)]
     batcher.step()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from live.render.kernels import reference
 from live.render.kernels.sampling import Padding, grid_sample
-from live.render.kernels.warping import NORMALISED, PUBLISHED, SIDES, FlowConvention, flow_warp
+from live.render.kernels.warping import NORMALISED, NORMALISED_RESIZED, PUBLISHED, SIDES, FlowConvention, flow_warp
 from tests.kernel_devices import DEVICES, Array, kernel_device
 
 PROPERTY = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -17,9 +17,8 @@ PADDINGS = st.sampled_from(("zeros", "border"))
 DTYPES = st.sampled_from((np.float16, np.float32))
 SIZES = st.integers(1, 19)
 SEEDS = st.integers(0, 2**32 - 1)
-CONVENTIONS = st.sampled_from((PUBLISHED, NORMALISED, SIDES))
-# One sign only among the finite ones: their mean must not cancel to a number that depends on rounding.
-SPOILERS = (np.nan, np.inf, -np.inf, 1e30, 3e4)
+CONVENTIONS = st.sampled_from((PUBLISHED, NORMALISED, NORMALISED_RESIZED, SIDES))
+SPOILERS = (np.nan, np.inf, -np.inf, 1e30, -1e30, 3e4)
 
 
 def tolerance(dtype: type) -> float:
@@ -70,20 +69,25 @@ def test_grid_sample_equals_the_reference(
     seed=SEEDS, batch=st.integers(1, 3), flow_size=st.tuples(st.integers(2, 9), st.integers(2, 9)),
     levels=st.lists(st.tuples(SIZES, SIZES, st.sampled_from((1, 3, 4, 8, 16, 20))), min_size=1, max_size=4),
     dtype=DTYPES, convention=CONVENTIONS, padding=PADDINGS, planar=st.booleans(), half_flow=st.booleans(),
-    shared=st.booleans(), wild=st.booleans(),
+    shared=st.booleans(), wild=st.booleans(), trusted=st.booleans(),
 )  # fmt: skip
 def test_flow_warp_equals_the_reference(
     device: str, seed: int, batch: int, flow_size: tuple[int, int], levels: list[tuple[int, int, int]], dtype: type,
     convention: FlowConvention, padding: Padding, planar: bool, half_flow: bool, shared: bool, wild: bool,
+    trusted: bool,
 ) -> None:  # fmt: skip
     at = kernel_device(device)
     rng = np.random.default_rng(seed)
-    reach = max(flow_size) if convention.corner_grid else 0.4 * convention.unit
+    reach = max(flow_size) if convention is PUBLISHED else 0.4 * convention.unit
     flow = rng.uniform(-reach, reach, (batch, *flow_size, 2)).astype(
         np.float16 if half_flow and dtype == np.float16 else np.float32
     )
     if wild:
-        spoil(flow, rng, 0.1)
+        # NaN here and there; a whole image far off, since a wild number's weight of 0 or 1e-8 would decide otherwise.
+        flow[rng.random(flow.shape) < 0.05] = np.nan
+        flow[rng.integers(batch)] += np.float16(3e4)
+    if trusted:
+        flow = np.concatenate([flow, rng.random((batch, *flow_size, 1)).astype(flow.dtype)], axis=3)
     images = batch + 2 if shared else batch
     slots = rng.integers(0, images, batch).astype(np.int32) if shared else None
     sources = [rng.standard_normal((images, *level)).astype(dtype) for level in levels]
@@ -97,6 +101,7 @@ def test_flow_warp_equals_the_reference(
         padding=padding,
         layout="nchw" if planar else "nhwc",
         slots=None if slots is None else at.put(slots),
+        trust=trusted,
     )
     for source, out in zip(sources, outs, strict=True):
         chosen = source if slots is None else source[slots]
@@ -119,6 +124,29 @@ def test_published_warp_equals_the_networks_own(device: str) -> None:
     source = at.put(np.ascontiguousarray(image.transpose(0, 2, 3, 1)))
     flow_warp(at.kernels, at.put(flow), [(source, out)], convention=PUBLISHED, layout="nchw")
     np.testing.assert_allclose(at.get(out).transpose(0, 3, 1, 2), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_live_warp_equals_the_networks_own(device: str) -> None:
+    torch = pytest.importorskip("torch")
+    from live.render.live_network.base import identity_grid, resize, sample
+
+    at = kernel_device(device)
+    rng = np.random.default_rng(8)
+    flow = torch.from_numpy(rng.uniform(-0.3, 0.3, (2, 2, 16, 16)).astype(np.float32))
+    trust = torch.from_numpy(rng.random((2, 1, 16, 16)).astype(np.float32))
+    levels = [torch.from_numpy(rng.standard_normal((2, 8, s, s)).astype(np.float32)) for s in (32, 16, 8)]
+    grid = identity_grid(flow) + flow
+    expected = [sample(x, resize(grid, x.shape[-1])) * resize(trust, x.shape[-1]) for x in levels]
+    pairs = []
+    for level in levels:
+        source = at.put(np.ascontiguousarray(level.permute(0, 2, 3, 1).numpy()))
+        pairs.append((source, at.put(np.zeros(tuple(source.shape), np.float32))))
+    both = at.put(torch.cat([flow, trust], 1).numpy())
+    convention = NORMALISED_RESIZED
+    flow_warp(at.kernels, both, pairs, convention=convention, padding="border", layout="nchw", trust=True)
+    for (_, out), wanted in zip(pairs, expected, strict=True):
+        np.testing.assert_allclose(at.get(out).transpose(0, 3, 1, 2), wanted.numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("device", DEVICES)

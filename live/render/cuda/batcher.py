@@ -1,8 +1,8 @@
 """Many sessions share one device: frames that are due together are rendered together.
 
 A session hands in one frame at a time and waits for it, so at most one frame per session is pending and nothing can
-queue. `BatchPlanner` decides, from times passed in, which frames to start and when; `Batcher` owns the thread that runs
-them.
+queue. `BatchPlanner` decides, from times passed in, which frames to start and when; `Batcher` owns the threads that
+run them: one computes, one delivers what is finished.
 
 When the device is idle and frames are pending, waiting for one more frame costs every pending frame the wait, and
 saves the device `cost(n) + cost(1) − cost(n + 1)`: running the late frame with the batch instead of after it. A frame
@@ -12,6 +12,7 @@ is never held longer than that, measured from its arrival, nor past its deadline
 from __future__ import annotations
 
 import logging
+import queue
 import threading
 import time
 from collections import deque
@@ -41,15 +42,28 @@ Result_co = TypeVar("Result_co", covariant=True)
 
 
 class BatchDevice(Protocol[Job_contra, Result_co]):
-    """Renders frames together. Called on the batcher's thread only."""
+    """Renders frames together, in two steps, so that one batch's pictures travel while the next is computed.
+
+    `start` and `finish` are called on different threads, `start` for one batch at a time and at most `in_flight` times
+    ahead of `finish`. Either may raise; the batcher then tries the jobs one by one.
+    """
 
     @property
     def max_batch(self) -> int:
         """Most frames per call."""
         ...
 
-    def render(self, jobs: Sequence[Job_contra]) -> Sequence[Result_co]:
-        """One result per job, in order. May raise; the batcher then tries the jobs one by one."""
+    @property
+    def in_flight(self) -> int:
+        """How many batches may be started and not finished."""
+        ...
+
+    def start(self, jobs: Sequence[Job_contra]) -> object:
+        """Compute, and return as soon as another batch could be computed."""
+        ...
+
+    def finish(self, started: Any) -> Sequence[Result_co]:
+        """Fetch the results of what `start` returned, one per job, in order."""
         ...
 
 
@@ -194,6 +208,17 @@ class _Request(Generic[Job, Result]):
     error: BaseException | None = None
 
 
+_Item = tuple[int, _Request[Job, Result]]
+"""A session's number and its frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch(Generic[Job, Result]):
+    items: list[_Item[Job, Result]]
+    begun: float
+    handle: object
+
+
 class Batcher(Generic[Job, Result]):
     """Shares a device between sessions, each of which renders from a thread of its own.
 
@@ -214,9 +239,15 @@ class Batcher(Generic[Job, Result]):
         self._sessions: dict[int, BatchedSession[Job, Result]] = {}
         self._next_session = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._loop, name="batcher", daemon=True)
+        self._room = threading.Semaphore(device.in_flight)
+        self._started: queue.SimpleQueue[_Batch[Job, Result] | None] = queue.SimpleQueue()
+        self._threads = [
+            threading.Thread(target=target, name=name, daemon=True)
+            for target, name in ((self._compute_loop, "batch-compute"), (self._deliver_loop, "batch-deliver"))
+        ]
         if start:
-            self._thread.start()
+            for thread in self._threads:
+                thread.start()
 
     def open(self) -> BatchedSession[Job, Result]:
         """Join with a new session. Raises `LiveError` after `close`."""
@@ -234,8 +265,9 @@ class Batcher(Generic[Job, Result]):
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join(timeout=10)
+        for thread in self._threads:
+            if thread.is_alive() and thread is not threading.current_thread():
+                thread.join(timeout=10)
         with self._changed:
             pending = list(self._requests.values())
             self._requests.clear()
@@ -270,50 +302,86 @@ class Batcher(Generic[Job, Result]):
         if request is not None:
             _fail(request, LiveError("This session's renderer is closed."))
 
-    def _loop(self) -> None:
+    def _compute_loop(self) -> None:
         while True:
+            # Room first: a frame that comes while there is none still makes it into the next batch.
+            while not self._room.acquire(timeout=0.1):
+                if self._closed:
+                    break
             with self._changed:
                 plan = self._planner.plan(self._clock())
                 while not plan.start and not self._closed:
                     timeout = None if plan.wake is None else max(0.0, plan.wake - self._clock())
                     self._changed.wait(timeout)
                     plan = self._planner.plan(self._clock())
-                if self._closed:
-                    return
                 batch = [(session, self._requests.pop(session)) for session in plan.start]
-            self._serve(batch)
+            if self._closed:
+                for _, request in batch:
+                    _fail(request, LiveError("The renderer was shut down."))
+                self._started.put(None)
+                return
+            started = self._start(batch)
+            if started is None:
+                self._room.release()
+            else:
+                self._started.put(started)
+
+    def _deliver_loop(self) -> None:
+        while (batch := self._started.get()) is not None:
+            try:
+                self._deliver(batch)
+            finally:
+                self._room.release()
 
     def step(self) -> int:
-        """Do what is due now, without the thread, for tests and benchmarks. Returns the frames rendered."""
+        """Do what is due now, without the threads, for tests and benchmarks. Returns the frames rendered."""
         with self._changed:
             plan = self._planner.plan(self._clock())
             batch = [(session, self._requests.pop(session)) for session in plan.start]
-        if batch:
-            self._serve(batch)
+        if batch and (started := self._start(batch)) is not None:
+            self._deliver(started)
         return len(batch)
 
-    def _serve(self, batch: list[tuple[int, _Request[Job, Result]]]) -> None:
-        started = self._clock()
+    def _start(self, items: list[_Item[Job, Result]]) -> _Batch[Job, Result] | None:
+        """Start a batch; `None` when it had to be dealt with frame by frame."""
+        begun = self._clock()
         try:
-            results = self._device.render([request.job for _, request in batch])
-            if len(results) != len(batch):
-                raise RuntimeError(f"{len(results)} results for {len(batch)} frames")
+            handle = self._device.start([request.job for _, request in items])
         except Exception as error:
-            if len(batch) > 1:
-                # One of them may be at fault: alone, it fails alone.
-                log.warning("a batch of %d frames failed (%s); rendering them one by one", len(batch), error)
-                for item in batch:
-                    self._serve([item])
-                return
-            self._finish(batch[0], None, error, started, 1)
+            self._one_by_one(items, begun, error)
+            return None
+        self.costs.observe(len(items), self._clock() - begun)
+        return _Batch(items, begun, handle)
+
+    def _deliver(self, batch: _Batch[Job, Result]) -> None:
+        items = batch.items
+        try:
+            results = self._device.finish(batch.handle)
+            if len(results) != len(items):
+                raise RuntimeError(f"{len(results)} results for {len(items)} frames")
+        except Exception as error:
+            self._one_by_one(items, batch.begun, error)
             return
-        self.costs.observe(len(batch), self._clock() - started)
-        for item, result in zip(batch, results, strict=True):
-            self._finish(item, result, None, started, len(batch))
+        for item, result in zip(items, results, strict=True):
+            self._finish(item, result, None, batch.begun, len(items))
+
+    def _one_by_one(self, items: list[_Item[Job, Result]], begun: float, error: Exception) -> None:
+        """A batch failed. One of its frames may be at fault: alone, it fails alone."""
+        if len(items) == 1:
+            self._finish(items[0], None, error, begun, 1)
+            return
+        log.warning("a batch of %d frames failed (%s); rendering them one by one", len(items), error)
+        for item in items:
+            try:
+                (result,) = self._device.finish(self._device.start([item[1].job]))
+            except Exception as own:
+                self._finish(item, None, own, begun, 1)
+            else:
+                self._finish(item, result, None, begun, 1)
 
     def _finish(
         self,
-        item: tuple[int, _Request[Job, Result]],
+        item: _Item[Job, Result],
         result: Result | None,
         error: BaseException | None,
         started: float,

@@ -53,7 +53,7 @@ class Ticket:
 
 
 class Engine:
-    """Executes one program. `submit` and `collect` from one thread at a time.
+    """Executes one program. Safe to call from several threads; batches compute one after another.
 
     Args:
         program: what to run.
@@ -79,7 +79,6 @@ class Engine:
         self._stages = [self._make_stage() for _ in range(IN_FLIGHT)]
         self._graphs: dict[int, Any] = {}
         self._pool: Any = None
-        self._next = 0
         self._lock = threading.Lock()
         if prepare:
             for size in self.batch_sizes:
@@ -96,19 +95,28 @@ class Engine:
         if not 1 <= count <= self.max_batch:
             raise ValueError(f"1 to {self.max_batch} frames make a batch, not {count}")
         with self._lock:
-            number = self._next
+            number = next((i for i, stage in enumerate(self._stages) if not stage.busy), None)
+            if number is None:
+                raise RuntimeError("collect a batch first")
             stage = self._stages[number]
-            if stage.busy:
-                raise RuntimeError("collect the oldest batch first")
             self._fill(stage, frames)
-            stage.busy, self._next = True, (number + 1) % IN_FLIGHT
-        try:
             with torch.inference_mode():
                 self._run(stage, count)
-        except BaseException:
-            stage.busy = False
-            raise
+            stage.busy = True
         return Ticket(number, count)
+
+    def wait_computed(self, ticket: Ticket) -> None:
+        """Block until a batch's pictures exist on the device and the next batch could compute."""
+        if self._gpu:
+            self._stages[ticket.stage].computed.synchronize()
+
+    def enroll(self, slot: int, *arrays: NDArray[Any]) -> None:
+        """Give a portrait to the program (see its `enroll`), between batches."""
+        tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
+        with self._lock, torch.cuda.stream(self._compute) if self._gpu else nullcontext():
+            self.program.enroll(slot, *tensors)
+            if self._gpu:
+                self._compute.synchronize()
 
     def collect(self, ticket: Ticket) -> list[NDArray[np.uint8]]:
         """Wait for a batch and take its pictures, fresh arrays in the order of `submit`."""

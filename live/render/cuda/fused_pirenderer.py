@@ -88,13 +88,14 @@ class FusedPIRenderer:
         """`coefficients` (73, 27): the motion window, see `live.render.pirenderer.window`."""
         return {"coefficients": InputSpec((COEFFICIENTS, WINDOW), torch.float32)}
 
-    def enroll(self, slot: int, source: Tensor) -> None:
-        """Precompute for a portrait: (1, 3, S, S) float32, RGB in −1…1."""
+    def enroll(self, slot: int, *portrait: Tensor) -> None:
+        """Precompute for a portrait: one tensor (1, 3, S, S) float32, RGB in −1…1."""
+        (source,) = portrait
         with torch.inference_mode():
-            portrait = self._fast.enroll(source.to(self.device.torch_device, torch.float32))
-            self._images[slot, :3] = portrait.image[0].to(self.device.dtype)
-            self._warp_first[slot] = portrait.warp_first[0].to(self.device.dtype)
-            self._edit_first[slot] = portrait.edit_first[0].to(self.device.dtype)
+            enrolled = self._fast.enroll(source.to(self.device.torch_device, torch.float32))
+            self._images[slot, :3] = enrolled.image[0].to(self.device.dtype)
+            self._warp_first[slot] = enrolled.warp_first[0].to(self.device.dtype)
+            self._edit_first[slot] = enrolled.edit_first[0].to(self.device.dtype)
 
     def draw(self, inputs: dict[str, Tensor], slots: Tensor, out: Tensor) -> None:
         """Render a batch: `inputs` as declared, `slots` int32 (N,), `out` uint8 (N, …) written."""

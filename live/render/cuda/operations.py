@@ -136,8 +136,9 @@ class Operations:
         convention: FlowConvention,
         padding: Padding,
         slots: Tensor | None = None,
+        trust: bool = False,
     ) -> list[Tensor]:
-        """Maps (A, C, H, W) displaced by `flow` (N, 2, h, w), in one launch. See `kernels.warping.flow_warp`."""
+        """Maps (A, C, H, W) displaced by `flow` (N, 2, h, w), one launch. See `kernels.warping.flow_warp`."""
         outs = [self.empty(len(flow), *level.shape[1:]) for level in levels]
         flow_warp(
             self.device.kernels,
@@ -147,7 +148,16 @@ class Operations:
             padding=padding,
             layout="nchw",
             slots=None if slots is None else self.device.view(slots),
+            trust=trust,
         )
+        return outs
+
+    def warp_float(self, flow: Tensor, *maps: Tensor, convention: FlowConvention) -> list[Tensor]:
+        """Float32 maps (N, H, W, C) displaced by float32 `flow` (N, 2, h, w), borders repeated."""
+        outs = [torch.empty_like(item) for item in maps]
+        view = self.device.view
+        pairs = [(view(item), view(out)) for item, out in zip(maps, outs, strict=True)]
+        flow_warp(self.device.kernels, view(flow), pairs, convention=convention, padding="border", layout="nchw")
         return outs
 
     def _picture(self, x: Tensor, phases: bool) -> normalising.Picture:

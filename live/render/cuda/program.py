@@ -49,6 +49,10 @@ class Program(Protocol):
         """What a frame reads, by name."""
         ...
 
+    def enroll(self, slot: int, *portrait: Tensor) -> None:
+        """Precompute what depends on a portrait alone; what `portrait` holds is the program's affair."""
+        ...
+
     def draw(self, inputs: dict[str, Tensor], slots: Tensor, out: Tensor) -> None:
         """Render a batch into `out`.
 

@@ -31,6 +31,7 @@ struct Dimension {
 };
 static thread_local Dimension blockIdx, blockDim, threadIdx, gridDim;
 
+using std::exp;
 using std::fabs;
 using std::floor;
 using std::sqrt;

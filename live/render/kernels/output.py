@@ -49,7 +49,8 @@ def frame_output(
 
     Args:
         kernels: where to run.
-        picture: (N, ≥ 3, h, w), any strides, float16 or float32; three channels are used. Smaller inputs are upsampled bilinearly.
+        picture: (N, ≥ 3, h, w), any strides, float16 or float32; three channels are used. Smaller inputs
+            are upsampled bilinearly.
         out: uint8 (N, *pixel_format.shape(H, W)), C-contiguous. Written.
         size: (W, H) of the result, both even.
         mask: (N, 1, h, w) in 0…1 (clamped), same dtype; with `warp`.

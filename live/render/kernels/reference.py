@@ -65,13 +65,15 @@ def resize(field: Floats, height: int, width: int) -> Doubles:
 
 
 def flow_warp(source: Floats, flow: Floats, convention: FlowConvention, padding: Padding) -> Doubles:
-    """`source` (N, H, W, C) displaced by `flow` (N, h, w, 2); → float64 (N, H, W, C)."""
+    """`source` (N, H, W, C) displaced by `flow` (N, h, w, 2 or, with trust, 3); → float64 (N, H, W, C)."""
     height, width = source.shape[1:3]
     rows, columns = flow.shape[1:3]
     out = np.zeros(source.shape)
+    trust = flow[..., 2:]
+    flow = flow[..., :2]
     for n in range(len(flow)):
         with np.errstate(invalid="ignore"):
-            if convention.corner_grid:
+            if convention.base == "corners":
                 steps = np.array([columns - 1, rows - 1], np.float64)
                 index = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1)
                 low = 2 * index / steps - 1 + 2 * flow[n].astype(np.float64) / steps
@@ -79,9 +81,16 @@ def flow_warp(source: Floats, flow: Floats, convention: FlowConvention, padding:
                 x, y = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
             else:
                 moved = resize(flow[n], height, width) / convention.unit
-                x = np.arange(width) + moved[..., 0] * width
-                y = np.arange(height)[:, None] + moved[..., 1] * height
+                steps = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64)
+                if convention.base == "resized":
+                    low = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1) + 0.5
+                    scale = np.array([width / columns, height / rows])
+                    steps = resize(low.astype(np.float64), height, width) * scale - 0.5
+                x = steps[..., 0] + moved[..., 0] * width
+                y = steps[..., 1] + moved[..., 1] * height
         out[n] = sample_pixels(source[n], x, y, padding)
+        if trust.shape[3]:
+            out[n] *= resize(trust[n], height, width)
     return out
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-UNITS = ("grid_sample", "flow_warp", "frame_output", "rasterise", "push_pull", "normalise")
+UNITS = ("grid_sample", "flow_warp", "frame_output", "rasterise", "push_pull", "normalise", "live_frame")
 """The .cu files, in the order in which they are joined."""
 
 WAITING = ("channel_sums_f32", "channel_sums_f16", "norm_affine")

@@ -11,6 +11,8 @@ import numpy as np
 from live.render.kernels.launch import DeviceArray, Kernels, check_contiguous, element_strides, value_suffix
 from live.render.kernels.sampling import PADDING, Padding, lane_groups
 
+_BASES = {"corners": 0, "pixels": 1, "resized": 2}
+
 MAX_LEVELS = 4
 """Maps of different sizes that one launch warps."""
 
@@ -20,21 +22,24 @@ class FlowConvention:
     """What a flow's numbers mean.
 
     Attributes:
-        corner_grid: the published PIRenderer convention: flow in pixels of its own resolution, added to a base grid
-            whose corners are pixel centres, then resized and sampled with half-pixel centres. Otherwise half-pixel
-            centres throughout.
-        unit: without `corner_grid`, how many flow units the picture is wide and high; 2 for torch's −1…1 coordinates.
+        base: what is added to the flow. `corners`: the published PIRenderer convention, flow in pixels of its own
+            resolution and a base grid whose corners are pixel centres, both resized and sampled with half-pixel
+            centres. `pixels`: each pixel's own position, half-pixel centres throughout. `resized`: the same, but
+            positions at the flow's resolution, resized with it; differs from `pixels` only along the border.
+        unit: how many flow units the picture is wide and high; 2 for torch's −1…1 coordinates. Not for `corners`.
     """
 
-    corner_grid: bool
+    base: Literal["corners", "pixels", "resized"]
     unit: float = 2.0
 
 
-PUBLISHED = FlowConvention(corner_grid=True)
+PUBLISHED = FlowConvention("corners")
 """As PIRenderer was published and trained."""
-NORMALISED = FlowConvention(corner_grid=False, unit=2.0)
-"""Displacement in torch's [-1, 1] coordinates, as LivePIRenderer predicts it."""
-SIDES = FlowConvention(corner_grid=False, unit=1.0)
+NORMALISED = FlowConvention("pixels", unit=2.0)
+"""Displacement in torch's [-1, 1] coordinates."""
+NORMALISED_RESIZED = FlowConvention("resized", unit=2.0)
+"""Displacement in torch's [-1, 1] coordinates of a grid that is resized as a whole, as LivePIRenderer does."""
+SIDES = FlowConvention("pixels", unit=1.0)
 """Displacement in picture sides, as the motion prior gives it."""
 
 
@@ -47,18 +52,20 @@ def flow_warp(
     padding: Padding = "zeros",
     layout: Literal["nhwc", "nchw"] = "nhwc",
     slots: DeviceArray | None = None,
+    trust: bool = False,
 ) -> None:
     """Warp maps by a flow that is upsampled bilinearly (half-pixel centres) to each map's size.
 
     Args:
         kernels: where to run.
-        flow: float32 or float16, (N, h, w, 2) or (N, 2, h, w) after `layout`, x first, any strides. Float16 flow needs
-            float16 maps. See `sampling.grid_sample` for values that are not finite.
+        flow: float32 or float16, (N, h, w, 2) or (N, 2, h, w) after `layout`, with `trust` three channels, x first, any
+            strides. Float16 flow needs float16 maps. See `sampling.grid_sample` for values that are not finite.
         levels: up to four pairs (source, out), NHWC, C-contiguous, float16 or float32: source (A, H, W, C), out
             (N, H, W, C), written.
         convention: of the flow.
         padding: what lies outside the maps.
         layout: of the flow.
+        trust: the flow's third channel is resized likewise and multiplies what was sampled.
         slots: int32 (N,), which source image each output reads (0…A−1; not checked); default: its own.
 
     Raises:
@@ -69,13 +76,13 @@ def flow_warp(
     strides: tuple[int, ...] = element_strides(flow)
     flow_strides: tuple[int, ...]
     if layout == "nhwc":
-        batch, height, width, two = flow.shape
+        batch, height, width, channels = flow.shape
         flow_strides = (strides[0], strides[3], strides[1], strides[2])
     else:
-        batch, two, height, width = flow.shape
+        batch, channels, height, width = flow.shape
         flow_strides = strides
-    if two != 2 or height < 2 or width < 2:
-        raise ValueError(f"flow must have two channels and two rows and columns, not {flow.shape} ({layout})")
+    if channels != 2 + trust or height < 2 or width < 2:
+        raise ValueError(f"flow must have {2 + trust} channels and two rows and columns, not {flow.shape} ({layout})")
     if slots is not None and (slots.dtype != np.int32 or slots.shape != (batch,)):
         raise ValueError(f"slots must be int32 ({batch},)")
     values, flows = value_suffix(levels[0][0]), value_suffix(flow)
@@ -105,10 +112,11 @@ def flow_warp(
         *(np.int32(stride) for stride in flow_strides),
         slots,
         np.int32(batch),
-        np.int32(0 if convention.corner_grid else 1),
+        np.int32(_BASES[convention.base]),
         unit,
         unit,
         PADDING[padding],
+        np.int32(trust),
         np.uint32(count),
         *arguments,
     )
