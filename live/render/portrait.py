@@ -127,7 +127,7 @@ def crop_box(landmarks: FloatArray, image: Image) -> CropBox:
     height, width = image.shape[:2]
     side = face_height(landmarks) / FACE_SHARE
     # Less room around the head is better than an invented background, down to a close-up.
-    side = max(min(side, float(min(width, height))), 0.8 * side)
+    side = max(min(side, float(min(width, height))), 0.72 * side)
     middle = (landmarks[_FOREHEAD, :2] + landmarks[_CHIN, :2]) / 2
     sideways = (landmarks[:468, 0].min() + landmarks[:468, 0].max()) / 2
     left, top = float(sideways) - side / 2, float(middle[1]) - FACE_CENTRE * side

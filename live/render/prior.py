@@ -96,7 +96,8 @@ class SourceView:
         inside = ((points[:, :2] >= 0) & (points[:, :2] < VISIBILITY_GRID)).all(1)
         tolerance = DEPTH_TOLERANCE_CM * posed.scale * VISIBILITY_GRID
         in_front = points[:, 2] >= depth[cell[:, 1], cell[:, 0]] - tolerance
-        return SourceView(posed, np.where(in_front & inside, facing, np.minimum(facing, -0.3)).astype(np.float32))
+        shown = in_front & inside & ~surface.is_ear
+        return SourceView(posed, np.where(shown, facing, np.minimum(facing, -0.3)).astype(np.float32))
 
 
 def motion_prior(surface: Surface, source: SourceView, driving: PosedFace, size: tuple[int, int]) -> MotionPrior:

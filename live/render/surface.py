@@ -30,7 +30,12 @@ _JAW_OVAL: Final = FACE_OVAL[9:28]
 NECK_CLEARANCE_CM: Final = 2.0
 """Vertices further than this below the jaw line belong to the neck."""
 
+EAR_INNER_CM: Final = 6.5
+EAR_FRONT_CM: Final = 2.2
+EAR_HALF_CM: Final = 5.0
+"""Where the mean head's ears are: further out than, behind, and within this height about the head's origin."""
 LARGEST_HOLE: Final = 8
+"""Edges around a hole of the mesh that is no opening."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Surface:
         skin_faces: int32 (F, 3), face, ears and scalp without the neck.
         mouth_faces: int32 (F, 3), mouth cavity, gums, tongue and teeth.
         is_upper_tooth, is_lower_tooth, is_tongue, is_gum, is_socket: bool (V,).
+        is_ear: bool (V,).
         skull_points: float32 (N, 3) cm, points all over the mean head, without face and neck.
     """
 
@@ -53,6 +59,7 @@ class Surface:
     is_tongue: NDArray[np.bool_]
     is_gum: NDArray[np.bool_]
     is_socket: NDArray[np.bool_]
+    is_ear: NDArray[np.bool_]
     skull_points: FloatArray
 
     @staticmethod
@@ -78,6 +85,10 @@ class Surface:
             is_tongue=tongue,
             is_gum=gum,
             is_socket=part == PART_MOUTH_SOCKET,
+            is_ear=skin
+            & (np.abs(mean[:, 0]) > EAR_INNER_CM)
+            & (mean[:, 2] < EAR_FRONT_CM)
+            & (np.abs(mean[:, 1]) < EAR_HALF_CM),
             skull_points=np.ascontiguousarray(mean[scalp[:: max(1, len(scalp) // 60)]]),
         )
 
