@@ -128,3 +128,11 @@ def test_doctor_survives_a_broken_library(monkeypatch: pytest.MonkeyPatch) -> No
     finding = next(f for f in examine() if f.topic == "aiortc")
     assert finding.state == "problem"
     assert "pip install" in finding.remedy
+
+
+def test_a_measurement_that_is_missing_is_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "live.bench.sessions", None)
+    assert main(["bench", "sessions"]) == 2
+    assert "measurement 'sessions'" in capsys.readouterr().err

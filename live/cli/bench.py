@@ -58,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         module.add_arguments(parser)
         return int(module.run(parser.parse_args(args.rest)) or 0)
     except ModuleNotFoundError as error:
+        if error.name == f"live.bench.{args.name}":
+            raise LiveError(f"This version does not have the measurement {args.name!r}.") from error
         if error.name and error.name.startswith("live."):
             raise
         raise LiveError(f"The measurement {args.name!r} needs the package {error.name}.", hint) from error

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from live.protocols import Renderer
+    from live.render.avatar import Avatar
 
 
 def add_avatar_options(parser: argparse.ArgumentParser) -> None:
@@ -10,6 +15,9 @@ def add_avatar_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("avatar")
     group.add_argument("--portrait", metavar="P", help="photo, or name of an avatar (default: the one that ships)")
     group.add_argument("--size", type=_even, default=512, help="side of the square picture, pixels (default: 512)")
+    group.add_argument(
+        "--whole-photo", action="store_true", help="show the whole photo, not only the square of the face"
+    )
     group.add_argument("--backend", default="auto", help="what draws: auto, geometric, or a network runtime")
 
 
@@ -29,6 +37,22 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
         help="with a face: move by how it differs from its own neutral (default), or copy it as it is",
     )
     group.add_argument("--fps", type=_rate, default=25.0, help="pictures per second where sound drives (default: 25)")
+
+
+def open_renderer(args: argparse.Namespace, avatar: Avatar) -> Renderer:
+    """The renderer that the options ask for.
+
+    Raises:
+        ModelError: an unknown backend, or one that cannot run here.
+    """
+    from live.render import create_renderer
+
+    renderer = create_renderer(avatar, args.backend, size=(args.size, args.size))
+    if not args.whole_photo:
+        return renderer
+    from live.render.paste_back import PasteBackRenderer
+
+    return PasteBackRenderer(renderer, avatar)
 
 
 def _even(text: str) -> int:

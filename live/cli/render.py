@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from live.cli.options import add_avatar_options, add_motion_options
+from live.cli.options import add_avatar_options, add_motion_options, open_renderer
 
 if TYPE_CHECKING:
     from live.studio import MotionKind
@@ -60,12 +60,11 @@ def run(args: argparse.Namespace) -> int:
     if args.output.resolve() == args.drive.resolve():
         raise MediaError("The film would replace the recording that drives it.", "Choose another name with -o.")
     from live.offline import MediaClock, render_offline
-    from live.render import create_renderer
     from live.studio import LocalStudio, make_driver
     from live.transport.recorder import Recorder
 
     avatar = LocalStudio().load(args.portrait)
-    renderer = create_renderer(avatar, args.backend, size=(args.size, args.size))
+    renderer = open_renderer(args, avatar)
     clock = MediaClock()
     driver = make_driver(kind, avatar.rest, fps=args.fps, mode=args.mode, clock_ns=clock)
     fps = info.fps if kind == "face" else args.fps

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
-from live.cli.options import add_avatar_options, add_motion_options
+from live.cli.options import add_avatar_options, add_motion_options, open_renderer
 
 if TYPE_CHECKING:
     from live.protocols import Driver, Renderer, Sink, Source
@@ -66,14 +66,13 @@ def run(args: argparse.Namespace) -> int:
         LiveError: avatar, source or sink cannot be had.
     """
     from live.capture.file import FileSource
-    from live.render import create_renderer
     from live.session import Session
     from live.studio import LocalStudio, make_driver
     from live.transport.window import Window
 
     source = _source(args)
     avatar = LocalStudio().load(args.portrait)
-    renderer = create_renderer(avatar, args.backend, size=(args.size, args.size))
+    renderer = open_renderer(args, avatar)
     renderer.render(avatar.rest)  # the first picture compiles and caches; the source must not wait for it
     kind = _driver_kind(args, source)
     driver = make_driver(kind, avatar.rest, fps=args.fps, mode=args.mode)
