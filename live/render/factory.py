@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from live.errors import ModelError
+from live.errors import LiveError, ModelError
 from live.protocols import Renderer
 
 if TYPE_CHECKING:
@@ -21,13 +21,53 @@ def _geometric(avatar: Avatar, size: tuple[int, int]) -> Renderer:
     return GeometricRenderer(avatar, size)
 
 
+def _openvino(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+    from live.render.live_network.renderer import NeuralRenderer
+    from live.render.live_network.runtime import shipped_weights
+
+    folder = shipped_weights()
+    try:
+        from live.render.live_network.openvino_runtime import OpenVinoRuntime
+    except ImportError as error:
+        raise ModelError("OpenVINO is not installed.", "pip install openvino, or use `onnxruntime`.") from error
+    return NeuralRenderer(avatar, OpenVinoRuntime(folder), size)
+
+
+def _onnxruntime(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+    from live.render.live_network.onnxruntime_runtime import OnnxRuntimeRuntime
+    from live.render.live_network.renderer import NeuralRenderer
+    from live.render.live_network.runtime import shipped_weights
+
+    return NeuralRenderer(avatar, OnnxRuntimeRuntime(shipped_weights()), size)
+
+
+def _cuda(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+    from live.render.cuda.driver import driver_present
+
+    if not driver_present():  # before torch is imported, which takes seconds
+        raise ModelError("There is no NVIDIA GPU with a driver.", "Use another renderer; `auto` chooses one.")
+    try:
+        from live.render.cuda.renderer import CudaRenderer, shared_card
+    except ImportError as error:
+        raise ModelError("The GPU renderer needs torch and CuPy.", "pip install 'live-avatar[gpu]'") from error
+    try:
+        return CudaRenderer(avatar, shared_card(size[0]))
+    except LiveError as error:
+        raise ModelError(error.message, error.hint) from error
+
+
 Backend = Callable[["Avatar", tuple[int, int]], Renderer]
 """Makes a renderer for an avatar and a size (width, height); raises `ModelError` where it cannot run."""
 
 FASTEST_FIRST: Final = ("cuda", "openvino", "onnxruntime")
 """What "auto" tries, as far as it is in `BACKENDS`, before it falls back to "geometric"."""
 
-BACKENDS: dict[str, Backend] = {"geometric": _geometric}
+BACKENDS: dict[str, Backend] = {
+    "geometric": _geometric,
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+    "cuda": _cuda,
+}
 """Ways to draw, by name. A new one is one entry here, with its imports inside its function."""
 
 

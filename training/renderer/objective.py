@@ -63,7 +63,7 @@ def base_loss(
     batch: Batch,
     result: tuple[BaseOutput, Tensor, Tensor],
     weights: BaseWeights,
-    faces: FaceFeatures,
+    faces: FaceFeatures | None,
     *,
     edit: bool,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -81,11 +81,12 @@ def base_loss(
         terms["l1"] = (regional_l1(final, target, regions) * region_weights).sum()
         terms["gradient"] = weights.gradient * gradient_loss(final, target, everywhere)
         terms["mask"] = weights.mask * out.mask.mean()
-        real, fake = align(target, batch["five_points"]), align(final, batch["five_points"])
-        with torch.no_grad():
-            wanted, identity = faces.shallow(real), faces.embedding(real)
-        terms["perceptual"] = weights.perceptual * feature_loss(faces.shallow(fake), wanted)
-        terms["identity"] = weights.identity * (1 - (faces.embedding(fake) * identity).sum(1)).mean()
+        if faces is not None:
+            real, fake = align(target, batch["five_points"]), align(final, batch["five_points"])
+            with torch.no_grad():
+                wanted, identity = faces.shallow(real), faces.embedding(real)
+            terms["perceptual"] = weights.perceptual * feature_loss(faces.shallow(fake), wanted)
+            terms["identity"] = weights.identity * (1 - (faces.embedding(fake) * identity).sum(1)).mean()
     else:
         terms["gradient"] = weights.gradient * gradient_loss(moved, target, everywhere)
     return torch.stack(list(terms.values())).sum(), terms
@@ -96,7 +97,7 @@ def detail_loss(
     regions: Tensor,
     result: DetailResult,
     weights: DetailWeights,
-    faces: FaceFeatures,
+    faces: FaceFeatures | None,
     judge: PatchDiscriminator | None,
     adversarial: float,
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -108,9 +109,10 @@ def detail_loss(
         "direct": weights.direct * (regional_l1(result.rgb, target, regions)[:2] * region_weights[:2]).sum(),
         "gradient": weights.gradient * gradient_loss(result.final, target, focus),
     }
-    with torch.no_grad():
-        wanted = faces.shallow(target)
-    terms["perceptual"] = weights.perceptual * feature_loss(faces.shallow(result.final), wanted)
+    if faces is not None:
+        with torch.no_grad():
+            wanted = faces.shallow(target)
+        terms["perceptual"] = weights.perceptual * feature_loss(faces.shallow(result.final), wanted)
     if judge is not None and adversarial > 0:
         score, fake_features = judge(result.final, regions[:, :2])
         with torch.no_grad():

@@ -15,7 +15,10 @@ class Stage:
     samples: int
     size: int
     edit: bool
+    perceptual: bool
     adversarial: float
+    eyes_every: int
+    base_every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,8 @@ class Settings:
     """Everything in the file."""
 
     pack: Path
+    cache: Path
     face_network: str
-    workers: int
     folder: Path
     batch: int
     learning_rate: float
@@ -71,8 +74,8 @@ class Settings:
             part["regions"] = tuple(part["regions"])
         return Settings(
             pack=Path(data["pack"]),
+            cache=Path(data["cache"]),
             face_network=data["face_network"],
-            workers=data["workers"],
             folder=Path(run.pop("folder")),
             **run,
             stages=tuple(Stage(**stage) for stage in values["stage"]),

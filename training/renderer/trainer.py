@@ -7,17 +7,16 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from live.render.live_network.config import LiveConfig
 from live.render.live_network.model import LivePIRenderer
 from live.render.live_network.weights import save_weights
+from training.renderer.cache import CachedSamples
 from training.renderer.face_features import FaceFeatures
 from training.renderer.losses import PatchDiscriminator
 from training.renderer.objective import (
@@ -29,11 +28,12 @@ from training.renderer.objective import (
     run_eyes,
     run_mouth,
 )
-from training.renderer.samples import Samples
 from training.renderer.settings import Settings, Stage
 from training.renderer.validation import validate
 
 LARGEST_GRADIENT = 1.0
+PARTS = ("mouth", "eyes", "base")
+STATEFUL = ("model", "average", "judges", "judge_optimiser")
 
 
 class Trainer:
@@ -54,12 +54,13 @@ class Trainer:
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         self.judges = nn.ModuleDict({"mouth": PatchDiscriminator(2), "eyes": PatchDiscriminator(2)}).to(self.device)
         self.faces = FaceFeatures(data / settings.face_network).to(self.device).requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(), settings.learning_rate, (0.9, 0.99), weight_decay=1e-4
-        )
+        self.optimisers = {
+            part: torch.optim.AdamW(
+                getattr(self.model, part).parameters(), settings.learning_rate, (0.9, 0.99), weight_decay=1e-4
+            )
+            for part in PARTS
+        }
         self.judge_optimiser = torch.optim.AdamW(self.judges.parameters(), settings.discriminator_rate, (0.5, 0.99))
-        if self.device.type == "cpu":
-            self.model = self.model.to(memory_format=torch.channels_last)
         self.samples = 0
         self.seconds = 0.0
         self.runs = 0
@@ -72,14 +73,16 @@ class Trainer:
 
     def _load(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        for name in ("model", "average", "judges", "optimiser", "judge_optimiser"):
+        for name in STATEFUL:
             getattr(self, name).load_state_dict(state[name])
+        for part, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][part])
         self.samples, self.seconds, self.runs = state["samples"], state["seconds"], state["runs"]
 
     def save(self) -> None:
         """Write the checkpoint (all state) and the averaged weights, each replaced in one step."""
-        names = ("model", "average", "judges", "optimiser", "judge_optimiser")
-        state = {name: getattr(self, name).state_dict() for name in names}
+        state = {name: getattr(self, name).state_dict() for name in STATEFUL}
+        state["optimisers"] = {part: optimiser.state_dict() for part, optimiser in self.optimisers.items()}
         facts = {"samples": self.samples, "seconds": self.seconds, "runs": self.runs}
         temporary = self.checkpoint.with_suffix(".partial")
         torch.save({**state, **facts}, temporary)
@@ -88,18 +91,7 @@ class Trainer:
         save_weights(self.average, self.settings.folder / "live_pirenderer.safetensors", notes)
 
     def _stream(self, size: int) -> Iterator[Batch]:
-        workers = self.settings.workers
-        samples = Samples(
-            self.settings.pack, replace(self.model.config, size=size), held_out=False, seed=self.runs, augment=True
-        )
-        loader: DataLoader[Batch] = DataLoader(
-            samples,
-            batch_size=self.settings.batch,
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            multiprocessing_context="spawn" if workers else None,
-        )
-        for batch in loader:
+        for batch in CachedSamples(self.settings.cache / str(size), self.runs).batches(self.settings.batch):
             yield {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
 
     def run(self, minutes: float) -> None:
@@ -112,7 +104,7 @@ class Trainer:
             if stage.size != size:
                 size, stream = stage.size, self._stream(stage.size)
             start = time.monotonic()
-            for name, value in self._step(next(stream), stage).items():
+            for name, value in self._step(next(stream), stage, steps).items():
                 terms[name].append(value.detach())
             self.samples += self.settings.batch
             self.seconds += time.monotonic() - start
@@ -125,55 +117,62 @@ class Trainer:
                 last_check = time.monotonic()
         self.check(self.settings.stage(self.samples))
 
-    def _step(self, batch: Batch, stage: Stage) -> dict[str, Tensor]:
-        settings = self.settings
-        cast = torch.autocast(self.device.type, torch.bfloat16, enabled=settings.bf16)
-        with cast:
-            base = run_base(self.model, batch)
-            mouth, eyes = run_mouth(self.model, batch), run_eyes(self.model, batch)
-            eye_target, eye_regions = batch["target_eyes"].flatten(0, 1), batch["eyes_regions"].flatten(0, 1)
-            judges = [self.judges["mouth"], self.judges["eyes"]] if stage.adversarial else [None, None]
-            parts = {
-                "base": base_loss(batch, base, settings.base, self.faces, edit=stage.edit),
-                "mouth": detail_loss(
-                    batch["target_mouth"], batch["mouth_regions"], mouth, settings.mouth, self.faces, judges[0],
-                    stage.adversarial,
-                ),
-                "eyes": detail_loss(
-                    eye_target, eye_regions, eyes, settings.eyes, self.faces, judges[1], stage.adversarial
-                ),
-            }  # fmt: skip
-            total = torch.stack([loss for loss, _ in parts.values()]).sum()
-        self.optimiser.zero_grad(set_to_none=True)
-        total.backward()
-        # Each network has its own norm: a large step of one must not shrink the others'.
-        for part in (self.model.base, self.model.mouth, self.model.eyes):
-            nn.utils.clip_grad_norm_(part.parameters(), LARGEST_GRADIENT)
-        if torch.isfinite(total):
-            self.optimiser.step()
-        # The average follows quickly at first.
-        decay = min(settings.ema, (1 + self.samples / settings.batch) / (10 + self.samples / settings.batch))
-        with torch.no_grad():
-            for slow, fast in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
-        seen = {f"{part}/{name}": value for part, (_, terms) in parts.items() for name, value in terms.items()}
-        if stage.adversarial:
-            with cast:
-                judged = judge_loss(judges[0], batch["target_mouth"], batch["mouth_regions"], mouth.final)
-                judged = judged + judge_loss(judges[1], eye_target, eye_regions, eyes.final)
+    def _step(self, batch: Batch, stage: Stage, number: int) -> dict[str, Tensor]:
+        """One step of every part whose turn it is; the mouth's is always."""
+        turns = {"mouth": 1, "eyes": stage.eyes_every, "base": stage.base_every}
+        seen: dict[str, Tensor] = {}
+        for part, every in turns.items():
+            if number % every:
+                continue
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
+                loss, terms = self._base(batch, stage) if part == "base" else self._detail(part, batch, stage)
+            optimiser = self.optimisers[part]
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            network = getattr(self.model, part)
+            norm = nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
+            if torch.isfinite(norm):
+                optimiser.step()
+            self._follow(network, getattr(self.average, part))
+            seen |= {f"{part}/{name}": value for name, value in terms.items()}
+        return seen
+
+    def _base(self, batch: Batch, stage: Stage) -> tuple[Tensor, dict[str, Tensor]]:
+        faces = self.faces if stage.perceptual else None
+        return base_loss(batch, run_base(self.model, batch), self.settings.base, faces, edit=stage.edit)
+
+    def _detail(self, part: str, batch: Batch, stage: Stage) -> tuple[Tensor, dict[str, Tensor]]:
+        result = run_mouth(self.model, batch) if part == "mouth" else run_eyes(self.model, batch)
+        target, regions = batch[f"target_{part}"], batch[f"{part}_regions"]
+        if part == "eyes":
+            target, regions = target.flatten(0, 1), regions.flatten(0, 1)
+        weights = self.settings.mouth if part == "mouth" else self.settings.eyes
+        judge = self.judges[part] if stage.adversarial else None
+        faces = self.faces if stage.perceptual else None
+        loss, terms = detail_loss(target, regions, result, weights, faces, judge, stage.adversarial)
+        if judge is not None:
+            judged = judge_loss(judge, target, regions, result.final)
             self.judge_optimiser.zero_grad(set_to_none=True)
             judged.backward()
             self.judge_optimiser.step()
-            seen["judges"] = judged
-        return {**seen, "total": total}
+            terms["judge"] = judged
+        return loss, terms
+
+    def _follow(self, network: nn.Module, average: nn.Module) -> None:
+        """Move the running average towards the network; quickly at first."""
+        steps = self.samples / self.settings.batch
+        decay = min(self.settings.ema, (1 + steps) / (10 + steps))
+        with torch.no_grad():
+            for slow, fast in zip(average.parameters(), network.parameters(), strict=True):
+                slow.lerp_(fast, 1 - decay)
 
     def _report(self, stage: Stage, terms: dict[str, list[Tensor]], elapsed: float, steps: int) -> None:
         means = {name: float(torch.stack(values).mean()) for name, values in terms.items()}
         for name, value in means.items():
             self.board.add_scalar(f"train/{name}", value, self.samples)
         rate = steps * self.settings.batch / elapsed
-        text = " ".join(f"{name} {value:.4f}" for name, value in means.items() if name != "total")
-        print(f"{self.samples} {stage.name} {rate:.1f}/s total {means['total']:.4f} {text}", flush=True)
+        text = " ".join(f"{name} {value:.4f}" for name, value in means.items())
+        print(f"{self.samples} {stage.name} {rate:.1f}/s {text}", flush=True)
 
     def check(self, stage: Stage) -> None:
         """Save, measure on people that training never sees, and draw a preview sheet."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import cv2
@@ -51,13 +50,10 @@ class Composer:
         return self.finder.place(self.geometric.source.posed)
 
     def compose(self, motion: MotionFrame) -> Composition:
-        """Draw one frame. Stamps what the geometric renderer stamps, and `crops`."""
+        """Draw one frame. Stamps what the geometric renderer stamps."""
         drawing = self.geometric.draw(motion)
-        start = time.monotonic_ns()
         prior = shrink_prior(pack_prior(drawing.prior))
-        composition = Composition(drawing.picture, prior, self.finder.place(drawing.driving))
-        motion.trace.stamp("crops", start)
-        return composition
+        return Composition(drawing.picture, prior, self.finder.place(drawing.driving))
 
 
 def shrink_prior(packed: FloatArray) -> FloatArray:

@@ -53,8 +53,8 @@ class Box:
             return np.asarray(np.concatenate([self.cut(part, crop) for part in parts], axis=-1), picture.dtype)
         return np.asarray(cv2.warpAffine(picture, matrix, (crop, crop), flags=flags, borderMode=edge), picture.dtype)
 
-    def paste(self, picture: FloatArray, rgb: FloatArray, mask: FloatArray) -> None:
-        """Blend `rgb` (C, C, 3) with weight `mask` (C, C) 0…1 into `picture` float32 (S, S, 3), in place."""
+    def paste(self, picture: Image, rgb: FloatArray, mask: FloatArray) -> None:
+        """Blend `rgb` (C, C, 3) 0…255 with weight `mask` (C, C) 0…1 into `picture` uint8 (S, S, 3), in place."""
         side, crop = picture.shape[0], rgb.shape[0]
         corners = self.centre + np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) @ np.stack([self.right, self.down]) / 2
         low = np.clip(np.floor(corners.min(0) * side), 0, side).astype(int)
@@ -62,13 +62,14 @@ class Box:
         if (high <= low).any():
             return
         matrix = self.matrix(side, crop)
+        # The matrix leads from the crop to the picture; the window of the picture starts at `low`.
         matrix[:, 2] -= low
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         layer = np.concatenate([rgb * mask[..., None], mask[..., None]], axis=2).astype(np.float32, copy=False)
         layer = np.asarray(cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
         target = picture[low[1] : high[1], low[0] : high[0]]
-        target *= 1 - layer[..., 3:]
-        target += layer[..., :3]
+        mixed = target * (1 - layer[..., 3:]) + layer[..., :3]
+        target[...] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,10 +35,9 @@ class NetworkRuntime(Protocol):
         ...
 
 
-def shipped_weights() -> Path | None:
-    """Folder of the graphs that ship with the package, or None where this build has none."""
-    folder = Path(str(resources.files("live") / "assets" / "weights"))
-    return folder if (folder / f"{NAME}.frame.onnx").is_file() else None
+def shipped_weights() -> Path:
+    """Folder of the graphs that ship with the package; `graph_files` says whether they are there."""
+    return Path(str(resources.files("live") / "assets" / "weights"))
 
 
 def graph_files(folder: Path) -> tuple[Path, Path]:

@@ -1,0 +1,267 @@
+"""The live network: its border, its exported graphs in both runtimes, crops, blending, the renderer around it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnx")
+
+from live.errors import ModelError  # noqa: E402
+from live.frames import MotionFrame  # noqa: E402
+from live.motion.arkit import ARKIT_INDEX  # noqa: E402
+from live.render.live_network import tensors  # noqa: E402
+from live.render.live_network.base import displaced  # noqa: E402
+from live.render.live_network.blending import finish, overlay  # noqa: E402
+from live.render.live_network.config import DetailConfig, LiveConfig  # noqa: E402
+from live.render.live_network.inputs import signed  # noqa: E402
+from live.render.live_network.model import FrameInput, LivePIRenderer  # noqa: E402
+from live.render.live_network.motion_window import MotionWindow, mirror  # noqa: E402
+from live.render.live_network.onnx_export import export_onnx  # noqa: E402
+from live.render.live_network.onnxruntime_runtime import OnnxRuntimeRuntime  # noqa: E402
+from live.render.live_network.openvino_runtime import OpenVinoRuntime  # noqa: E402
+from live.render.live_network.regions import Box, Regions  # noqa: E402
+from live.render.live_network.weights import load_weights, save_weights  # noqa: E402
+
+SMALL = LiveConfig(
+    size=64,
+    portrait_widths=(4, 8, 8),
+    composite_widths=(4, 8, 8),
+    warp_widths=(8, 8, 16),
+    decoder_widths=(8, 8, 16),
+    descriptor=12,
+    mouth=DetailConfig(32, (8, 12, 16), 12),
+    eyes=DetailConfig(16, (8, 8, 12), 8),
+)
+
+
+def random_weights(model: LivePIRenderer) -> LivePIRenderer:
+    """All weights at random and at half precision, so that every path counts and export loses nothing."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+            parameter.copy_(parameter.half().float())
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def model() -> LivePIRenderer:
+    torch.manual_seed(0)
+    return random_weights(LivePIRenderer(SMALL))
+
+
+@pytest.fixture(scope="module")
+def graphs(model: LivePIRenderer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("graphs")
+    export_onnx(model, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def inputs() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(1)
+    values = {k: random.uniform(-1, 1, s).astype(np.float32) for k, s in tensors.input_shapes(SMALL).items()}
+    values["prior"][:, :2] *= 0.2
+    return values
+
+
+@pytest.fixture(scope="module")
+def expected(model: LivePIRenderer, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    tensor = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    with torch.inference_mode():
+        enrolled = model.enroll(*(tensor[name] for name in tensors.ENROLL_INPUTS))
+        out = model(enrolled, FrameInput(*(tensor[name] for name in tensors.FRAME_INPUTS)))
+    base = out.base
+    values = (base.residual, base.rgb, base.mask, out.mouth_rgb, out.mouth_mask, out.eyes_rgb, out.eyes_mask)
+    return {name: value.numpy() for name, value in zip(tensors.FRAME_OUTPUTS, values, strict=True)}
+
+
+def test_outputs_depend_on_every_input(
+    model: LivePIRenderer, inputs: dict[str, np.ndarray], expected: dict[str, np.ndarray]
+) -> None:
+    assert np.abs(expected["residual"]).max() > 1e-3
+    for name, changed in {
+        "composite": ("residual", "rgb", "mask"),
+        "prior": ("residual", "rgb"),
+        "window": ("residual", "mouth_rgb", "eyes_rgb"),
+        "mouth": ("mouth_rgb", "mouth_mask"),
+        "eyes": ("eyes_rgb", "eyes_mask"),
+        "portrait": ("rgb", "mask"),
+        "portrait_mouth": ("mouth_rgb",),
+        "portrait_eyes": ("eyes_rgb",),
+    }.items():
+        other = {k: torch.from_numpy(-v if k == name else v) for k, v in inputs.items()}
+        with torch.inference_mode():
+            enrolled = model.enroll(*(other[k] for k in tensors.ENROLL_INPUTS))
+            out = model(enrolled, FrameInput(*(other[k] for k in tensors.FRAME_INPUTS)))
+        got = {**out._asdict(), **out.base._asdict()}
+        for output in changed:
+            assert not np.allclose(got[output].numpy(), expected[output], atol=1e-4), (name, output)
+
+
+@pytest.mark.parametrize("runtime", [OnnxRuntimeRuntime, lambda folder: OpenVinoRuntime(folder, "f32", 1)])
+def test_runtimes_equal_torch(
+    runtime: type[OnnxRuntimeRuntime],
+    graphs: Path,
+    inputs: dict[str, np.ndarray],
+    expected: dict[str, np.ndarray],
+) -> None:
+    network = runtime(graphs)
+    assert network.config == SMALL
+    network.enroll(inputs)
+    for _ in range(2):
+        got = network.frame(inputs)
+        for name, value in expected.items():
+            np.testing.assert_allclose(got[name], value, atol=5e-4, err_msg=name)
+    network.close()
+
+
+def test_bf16_stays_close(graphs: Path, inputs: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    network = OpenVinoRuntime(graphs, "bf16", 1)
+    network.enroll(inputs)
+    got = network.frame(inputs)
+    for name, value in expected.items():
+        assert np.abs(got[name] - value).mean() < 0.03 * max(1.0, np.abs(value).std()), name
+
+
+def test_missing_graphs_are_explained(tmp_path: Path) -> None:
+    for runtime in (OnnxRuntimeRuntime, OpenVinoRuntime):
+        with pytest.raises(ModelError, match="missing"):
+            runtime(tmp_path)
+
+
+def test_weights_survive_saving(model: LivePIRenderer, tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_weights(model, path, {"samples": "5"})
+    again = load_weights(path)
+    assert again.config == SMALL
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), model.parameters(), strict=True))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError):
+        load_weights(path)
+
+
+def test_configuration_survives_json() -> None:
+    assert LiveConfig.from_dict(json.loads(json.dumps(SMALL.to_dict()))) == SMALL
+
+
+def test_shipping_size() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = LivePIRenderer().eval()
+    frame = [torch.zeros(tensors.input_shapes(model.config)[name]) for name in tensors.FRAME_INPUTS]
+    portrait = [torch.zeros(tensors.input_shapes(model.config)[name]) for name in tensors.ENROLL_INPUTS]
+    with torch.inference_mode():
+        enrolled = model.enroll(*portrait)
+        with FlopCounterMode(display=False) as counter:
+            model(enrolled, FrameInput(*frame))
+    assert counter.get_total_flops() < 10e9
+    assert sum(p.numel() for p in model.parameters()) * 2 < 16e6  # bytes on disk, float16
+
+
+def test_window_is_causal_and_relative() -> None:
+    rest = MotionFrame.neutral()
+    rest.expression[3] = 0.5
+    window = MotionWindow(rest)
+    for i in range(8):
+        frame = MotionFrame.neutral()
+        frame.expression[3] = i
+        frame.rotation[0] = np.nan if i == 7 else 1.0
+        got = window.push(frame)
+        assert got.shape == (74, 6)
+        assert got[3].tolist() == [max(i - 5 + k, 0) - 0.5 for k in range(6)]
+    assert got[52].tolist() == [1, 1, 1, 1, 1, 0]
+
+
+def test_mirror_swaps_sides() -> None:
+    index, sign = mirror()
+    assert index[ARKIT_INDEX["eyeBlinkLeft"]] == ARKIT_INDEX["eyeBlinkRight"]
+    assert index[ARKIT_INDEX["jawOpen"]] == ARKIT_INDEX["jawOpen"]
+    assert index[ARKIT_INDEX["mouthLeft"]] == ARKIT_INDEX["mouthRight"]
+    assert sign[52:58] == [1, -1, -1, -1, 1, 1]
+    assert [index[i] for i in index] == list(range(74))
+
+
+def turned_box(angle: float, side: float) -> Box:
+    right = side * np.array([np.cos(angle), np.sin(angle)], np.float32)
+    down = side * np.array([-np.sin(angle), np.cos(angle)], np.float32)
+    return Box(np.array([0.52, 0.47], np.float32), right.astype(np.float32), down.astype(np.float32))
+
+
+def test_box_cut_and_paste_are_inverse() -> None:
+    y, x = np.mgrid[0:128, 0:128].astype(np.float32)
+    picture = np.stack([x, y, x / 2 + y / 2], -1)
+    box = turned_box(0.3, 0.4)
+    crop = box.cut(picture, 64)
+    # A linear picture makes bilinear sampling exact: the crop's centre shows the box's centre.
+    middle = crop[31:33, 31:33, :2].mean((0, 1))
+    np.testing.assert_allclose(middle, box.centre * 128 - 0.5, atol=0.05)
+    canvas = picture.astype(np.uint8)
+    canvas[40:80, 40:90] = 0
+    mask = np.zeros((64, 64), np.float32)
+    mask[8:-8, 8:-8] = 1
+    box.paste(canvas, crop, mask)
+    np.testing.assert_allclose(canvas[58:62, 64:69], picture[58:62, 64:69], atol=0.6)
+    np.testing.assert_array_equal(canvas[:30], picture[:30].astype(np.uint8))
+
+
+def test_box_beyond_the_picture_pastes_nothing() -> None:
+    box = Box(np.array([3.0, 3.0], np.float32), np.array([0.2, 0], np.float32), np.array([0, 0.2], np.float32))
+    canvas = np.ones((32, 32, 3), np.uint8)
+    box.paste(canvas, np.zeros((16, 16, 3), np.float32), np.ones((16, 16), np.float32))
+    assert (canvas == 1).all()
+
+
+def outputs_for(size: int, mask: float, residual: float = 0.0) -> dict[str, np.ndarray]:
+    shapes = tensors.input_shapes(SMALL)
+    mouth, eyes = shapes["mouth"][-1], shapes["eyes"][-1]
+    return {
+        "residual": np.full((1, 2, 64, 64), residual, np.float32),
+        "rgb": np.full((1, 3, size, size), 1.0, np.float32),
+        "mask": np.full((1, 1, size, size), mask, np.float32),
+        "mouth_rgb": np.full((1, 3, mouth, mouth), -1.0, np.float32),
+        "mouth_mask": np.zeros((1, 1, mouth, mouth), np.float32),
+        "eyes_rgb": np.zeros((2, 3, eyes, eyes), np.float32),
+        "eyes_mask": np.zeros((2, 1, eyes, eyes), np.float32),
+    }
+
+
+REGIONS = Regions(turned_box(0.0, 0.3), turned_box(0.1, 0.1), turned_box(0.1, 0.1))
+
+
+def test_untouched_pixels_stay_sharp() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    np.testing.assert_array_equal(finish(picture, outputs_for(64, 0.0), REGIONS), picture)
+    assert (finish(picture, outputs_for(64, 1.0), REGIONS) == 255).all()
+
+
+def test_mouth_lands_in_its_box() -> None:
+    picture = np.full((128, 128, 3), 200, np.uint8)
+    outputs = outputs_for(64, 0.0)
+    outputs["mouth_mask"][..., 4:-4, 4:-4] = 1
+    got = finish(picture, outputs, REGIONS)
+    assert (got[60, 66] == 0).all()
+    assert (got[:35] == 200).all()
+    assert (got[:, :40] == 200).all()
+
+
+def test_displacement_and_overlay_agree_with_torch() -> None:
+    random = np.random.default_rng(5)
+    picture = random.integers(0, 256, (96, 96, 3)).astype(np.uint8)
+    residual = random.uniform(-0.1, 0.1, (2, 64, 64)).astype(np.float32)
+    rgb, mask = random.uniform(-1, 1, (3, 48, 48)).astype(np.float32), random.uniform(0, 1, (48, 48)).astype(np.float32)
+    got = np.empty_like(picture)
+    overlay(picture, residual, rgb, mask, got)
+    tensors_in = [torch.from_numpy(value)[None] for value in (signed(picture), residual, rgb, mask[None])]
+    enlarged = [
+        torch.nn.functional.interpolate(value, size=96, mode="bilinear", align_corners=False)
+        for value in tensors_in[1:]
+    ]
+    moved = displaced(tensors_in[0], enlarged[0])
+    expected = (moved + enlarged[2] * (enlarged[1] - moved))[0].numpy().transpose(1, 2, 0) * 127.5 + 127.5
+    assert np.abs(got - expected).max() < 1.01
