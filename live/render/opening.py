@@ -113,7 +113,7 @@ def without_openings(image: Image, landmarks: FloatArray) -> Image:
             continue
         mask = opening_mask(outline, (width, height), (int(low[0]), int(low[1])), side)
         # Half-covered edge pixels already carry tooth or eye.
-        filled = np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)), np.float32)
+        filled = np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0, np.float32)
         part = result[low[1] : high[1], low[0] : high[0]]
         part[...] = np.clip(push_pull(part.astype(np.float32), 1 - filled) + 0.5, 0, 255).astype(np.uint8)
     return result

@@ -38,7 +38,7 @@ STILL_FROM: Final = 2.6
 """Ellipse radii from which the picture does not follow the head."""
 SPREAD_CM: Final = 9.0
 """Distance from the mesh over which its own deformation fades out."""
-BORDER: Final = 0.06
+BORDER: Final = 0.12
 """Width of the strip along the frame's border over which all motion fades to zero, crop sides."""
 
 
