@@ -23,7 +23,9 @@ def transcripts(data: Path, limit: int) -> list[tuple[Path, str, tuple[float, fl
         text = " ".join(word[2] for word in words)
         found.append((data / "grid" / f"{name}.mp4", text, (words[0][0], words[-1][1])))
     kathleen = sorted((data / "speech" / "kathleen").glob("*.txt"))
-    found += [(path.with_suffix(".opus"), path.read_text(), None) for path in kathleen[:: max(1, len(kathleen) // limit)]]
+    found += [
+        (path.with_suffix(".opus"), path.read_text(), None) for path in kathleen[:: max(1, len(kathleen) // limit)]
+    ]
     return found
 
 

@@ -15,7 +15,7 @@ from live.motion.speech.network import MOUTH_COUNT
 
 @dataclass
 class Item:
-    """One prepared recording; `mouth` float16 (steps, 19) and `mouth_weight` (steps,) are zero where nothing is known."""
+    """One prepared recording; `mouth` float16 (steps, 19) and its weight (steps,) are zero where nothing is known."""
 
     name: str
     group: str
@@ -26,10 +26,10 @@ class Item:
     mouth_weight: NDArray[np.float16]
 
 
-def load_items(folder: Path) -> list[Item]:
-    """All recordings in `folder`."""
+def load_items(folder: Path, pattern: str = "*.npz") -> list[Item]:
+    """All recordings in `folder` whose file matches."""
     items = []
-    for path in sorted(folder.glob("*.npz")):
+    for path in sorted(folder.glob(pattern)):
         data = np.load(path)
         count = len(data["phones"])
         if count < 30:

@@ -1,6 +1,6 @@
 """Mouth weights of tracked clips: what the network should say. `python -m training.speech.targets --data DIR`.
 
-The face is tracked picture by picture without temporal smoothing (smoothing delays the lips by a third of a frame), posed
+The face is tracked picture by picture without temporal smoothing (which delays the lips by a third of a frame), posed
 back into head coordinates, and the lips' and jaw's displacement from the person's own closed mouth is explained by the
 face model's mouth expressions, left and right together, by non-negative least squares.
 Output: `<work>/targets/<clip>.npz` with `pts` (n,), `mouth` (n, 19), `opening` and `width` (n,) in pupil distances

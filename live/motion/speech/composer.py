@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import EXPRESSION_COUNT, FloatArray, MotionFrame, Trace
+from live.motion.arkit import ARKIT_INDEX
 from live.motion.idle import IdleMotion
+from live.motion.speech.blinks import Blinks
+from live.motion.speech.head_flow import BLINK, CHANNELS, FRAME_S, HeadFlow, to_expression
 from live.motion.speech.mouth import MouthModel, MouthStep, empty_mouth
 from live.motion.speech.network import STEP, mouth_matrix
 
 _KEPT: Final = 100
+_LIDS: Final = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
 
 
 class MotionComposer:
@@ -29,9 +33,15 @@ class MotionComposer:
 
     def __init__(self, mouth: MouthModel, seed: int = 0) -> None:
         self._mouth = mouth
-        self._idle = IdleMotion(seed)
+        self._idle = IdleMotion(seed, blinks=False)
+        self._head = HeadFlow(seed)
+        self._blinks = Blinks(seed)
         self._matrix = mouth_matrix()
         self._steps: deque[MouthStep] = deque(maxlen=_KEPT)
+        # Head frames, one per two mouth steps; the first is where the head was before the sound began.
+        self._heads: deque[FloatArray] = deque([np.zeros(len(CHANNELS), np.float32)], maxlen=_KEPT)
+        self._pair: MouthStep | None = None
+        self._last_head = -FRAME_S  # time of the newest head frame
 
     @property
     def ready_until(self) -> float:
@@ -40,12 +50,23 @@ class MotionComposer:
 
     def push(self, samples: NDArray[np.int16]) -> None:
         """Take sound: int16 mono 48 kHz, any number of samples."""
-        self._steps.extend(self._mouth.push(samples))
+        for step in self._mouth.push(samples):
+            self._steps.append(step)
+            if self._pair is None:
+                self._pair = step
+                continue
+            loudness = 0.5 * (self._pair.loudness + step.loudness)
+            self._heads.append(self._head.step(loudness, 0.5 * (self._pair.speaking + step.speaking)))
+            self._last_head, self._pair = step.time, None
+            self._blinks.update(step.time, float(self._heads[-1][BLINK]))
 
     def reset(self) -> None:
-        """Forget all sound; the next sample is the first one."""
+        """Forget all sound; the next sample is the first one. The head goes on from where it is."""
         self._mouth.reset()
         self._steps.clear()
+        self._pair = None
+        self._last_head = -FRAME_S
+        self._blinks.restart()
 
     def frame(self, time_s: float, pts: float, capture_ns: int) -> MotionFrame:
         """The face at `time_s` after the first sample; beyond `ready_until` the mouth rests.
@@ -57,18 +78,28 @@ class MotionComposer:
         """
         mouth, speaking = self._mouth_at(time_s)
         idle = self._idle.at(pts, capture_ns=capture_ns)
-        expression = np.zeros(EXPRESSION_COUNT, np.float32)
+        head = self._head_at(time_s)
+        expression = idle.expression * _idle_share(speaking)
         expression += mouth @ self._matrix
-        expression += idle.expression * _not_mouth_or_quiet(self._matrix, speaking)
+        expression += to_expression(head)
+        expression[_LIDS] = self._blinks.at(time_s - FRAME_S)
         return MotionFrame(
             pts=pts,
             expression=np.clip(expression, 0.0, 1.0),
-            rotation=idle.rotation,
+            rotation=np.asarray(head[:3] + 0.3 * idle.rotation, np.float32),
             translation=idle.translation,
             residual=idle.residual,
             confidence=speaking,
             trace=Trace(capture_ns),
         )
+
+    def _head_at(self, time_s: float) -> FloatArray:
+        """The head one flow frame earlier than `time_s`, so that there is always a later one to interpolate to."""
+        position = (time_s - FRAME_S - self._last_head) / FRAME_S + len(self._heads) - 1
+        low = min(max(int(np.floor(position + 1e-6)), 0), len(self._heads) - 1)
+        high = min(low + 1, len(self._heads) - 1)
+        share = np.float32(min(max(position - low, 0.0), 1.0))
+        return np.asarray(self._heads[low] + share * (self._heads[high] - self._heads[low]), np.float32)
 
     def _mouth_at(self, time_s: float) -> tuple[FloatArray, float]:
         if not self._steps or time_s > self._steps[-1].time + 1e-6 or time_s < self._steps[0].time - STEP:
@@ -82,6 +113,10 @@ class MotionComposer:
         return np.asarray(mouth, np.float32), before.speaking + float(share) * (after.speaking - before.speaking)
 
 
-def _not_mouth_or_quiet(matrix: FloatArray, speaking: float) -> FloatArray:
-    """Idle lip motion fades out while the mouth speaks; everything else stays."""
-    return np.asarray(1.0 - speaking * (matrix.sum(0) > 0), np.float32)
+def _idle_share(speaking: float) -> FloatArray:
+    """How much of the idle expression stays: that of the lips, while nobody speaks; the rest is the flow's."""
+    share = np.zeros(EXPRESSION_COUNT, np.float32)
+    for name, index in ARKIT_INDEX.items():
+        if name.startswith("mouth"):
+            share[index] = 1.0 - speaking
+    return share

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import AUDIO_RATE, AudioChunk, MotionFrame, VideoFrame
-from live.motion.speech.baselines import EnergyMouth
 from live.motion.speech.composer import MotionComposer
-from live.motion.speech.mouth import MouthModel
+from live.motion.speech.mouth import MouthModel, NetworkMouth
+from live.motion.speech.network import LOOK_AHEAD, STEP
 
 LONGEST_BACKLOG_S: Final = 2.0
 """Sound that may wait for the render thread; older sound is dropped and counted in `dropped_samples`."""
@@ -22,8 +22,10 @@ TOLERANCE_S: Final = 0.04
 """Difference between a chunk's `pts` and the count of samples that is ignored; beyond it time is corrected."""
 LONGEST_GAP_S: Final = 1.0
 """Missing sound up to this long is replaced by silence; a longer gap starts afresh."""
+PATIENCE: Final = 2
+"""Frames that may be due at once and are all made; more means that the renderer is too slow, and the newest wins."""
 IDLE_AFTER_S: Final = 0.25
-"""Without sound for this long the face idles at its frame rate, this much behind the clock, so that returning sound is
+"""After this long without sound, silence is heard in its place, this much behind the clock, so that returning sound is
 not late."""
 
 
@@ -31,8 +33,9 @@ class SpeechDriver:
     """A `Driver` that speaks with what it hears and is alive while nobody speaks.
 
     Frames lie on the grid `pts = n / fps` of the sound's media time. A frame is made as soon as the sound up to its
-    look-ahead is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most 60 ms at other rates. If
-    several are due, the newest wins and the others are counted in `skipped_frames`. Motion is relative to a neutral face.
+    look-ahead is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most 60 ms at other rates.
+    A driver that falls behind by more than `PATIENCE` frames goes on with the newest; the others are counted in
+    `dropped`. Motion is relative to a neutral face.
 
     Args:
         fps: frames per second.
@@ -56,14 +59,14 @@ class SpeechDriver:
             raise ValueError("the frame rate must be positive")
         self.fps = float(fps)
         self.dropped_samples = 0
-        self.skipped_frames = 0
+        self.dropped = 0
         self._clock_ns = clock_ns
         self._arrived = threading.Condition()
         self._waiting: deque[AudioChunk] = deque()
         self._waiting_samples = 0
         self._closed = False
         self._clear = False
-        self._composer = MotionComposer(mouth or EnergyMouth(), seed)
+        self._composer = MotionComposer(mouth or NetworkMouth(), seed)
         self._origin: float | None = None  # media time of the composer's first sample
         self._samples = 0  # given to the composer
         self._started_ns = clock_ns()
@@ -113,7 +116,6 @@ class SpeechDriver:
                 self._waiting_samples = 0
                 if self._clear:
                     self._clear = False
-                    self._composer.reset()
                     self._origin = None
             began = time.monotonic_ns()
             for chunk in chunks:
@@ -148,9 +150,7 @@ class SpeechDriver:
             elif abs(gap) > TOLERANCE_S:
                 self._origin = None
         if self._origin is None:
-            self._composer.reset()
-            self._origin, self._samples = chunk.pts, 0
-            self._last_frame = min(self._last_frame, int(np.ceil(chunk.pts * self.fps)) + int(self.fps))
+            self._begin(chunk.pts)
         self._feed(chunk.samples)
 
     def _feed(self, samples: NDArray[np.int16]) -> None:
@@ -166,23 +166,39 @@ class SpeechDriver:
         newest = int(np.floor(ready * self.fps + 1e-4))
         if newest <= self._last_frame:
             return None
+        if self._last_frame >= 0 and newest - self._last_frame <= PATIENCE:
+            return self._make(self._last_frame + 1)
         if self._last_frame >= 0:
-            self.skipped_frames += newest - self._last_frame - 1
+            self.dropped += newest - self._last_frame - 1
         return self._make(newest)
 
     def _idle(self) -> MotionFrame | None:
+        """Without sound, silence is heard, a little behind the clock."""
         now = self._clock_ns()
         if now - self._heard_ns < IDLE_AFTER_S * 1e9:
             return None
-        newest = int(np.floor((self._media_time(now) - IDLE_AFTER_S) * self.fps))
-        return self._make(newest) if newest > self._last_frame else None
+        wanted = self._media_time(now) - IDLE_AFTER_S + LOOK_AHEAD + STEP
+        if self._origin is None or wanted - self._origin - self._samples / AUDIO_RATE > LONGEST_GAP_S:
+            self._begin(wanted - 1.0 / self.fps)
+        assert self._origin is not None
+        missing = round((wanted - self._origin) * AUDIO_RATE) - self._samples
+        if missing > 0:
+            self._feed(np.zeros(missing, np.int16))
+        return self._spoken()
+
+    def _begin(self, pts: float) -> None:
+        """Sound that does not continue what was heard begins at `pts`."""
+        self._composer.reset()
+        self._origin, self._samples = pts, 0
+        if pts * self.fps < self._last_frame - self.fps:  # time was set back: follow it
+            self._last_frame = int(np.ceil(pts * self.fps)) - 1
 
     def _make(self, index: int) -> MotionFrame:
+        assert self._origin is not None
         self._last_frame = index
         pts = index / self.fps
-        time_s = pts - self._origin if self._origin is not None else -1.0
         instant, media = self._reference
-        return self._composer.frame(time_s, pts, instant + round((pts - media) * 1e9))
+        return self._composer.frame(pts - self._origin, pts, instant + round((pts - media) * 1e9))
 
     def _media_time(self, now_ns: int) -> float:
         instant, media = self._reference

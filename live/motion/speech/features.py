@@ -1,8 +1,8 @@
 """Causal log-mel features with a running gain normalisation: what the speech network hears.
 
-The spectrum is taken at 48 kHz and only its part below 8 kHz is used, which is the same as resampling to 16 kHz first but
-needs no resampling filter and its delay. Every 10 ms hop is computed by itself from the same fixed-size arrays, so the
-result is bit-identical however the sound is cut into chunks.
+The spectrum is taken at 48 kHz and only its part below 8 kHz is used, which is the same as resampling to 16 kHz first
+but needs no resampling filter and has none of its delay. Every 10 ms hop is computed by itself from the same fixed-size
+arrays, so the result is bit-identical however the sound is cut into chunks.
 """
 
 from __future__ import annotations
@@ -128,8 +128,10 @@ class FeatureExtractor:
         power = spectrum.real**2 + spectrum.imag**2
         bands = 10.0 * np.log10(self._filters @ power + 1e-13)
         level = float(10.0 * np.log10(power.sum() + 1e-11)) - 2.5
-        self.level.update(level)
-        speech, noise = self.level.speech, self.level.noise
+        if self._window.any():  # digital silence (a muted microphone, a gap) says nothing about the room
+            self.level.update(level)
+        speech = self.level.speech
+        noise = level if np.isnan(self.level.noise) else self.level.noise
         # The bands of speech lie around 25 dB below its level (energy spread over some 100 bins).
         row[:MELS] = (np.clip(bands - speech, _FLOOR_DB, 10.0) + 30.0) / 20.0
         row[MELS] = (max(level - speech, _FLOOR_DB) + 15.0) / 20.0

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import FloatArray
-from live.motion.speech.features import FeatureExtractor
-from live.motion.speech.network import LOOK_AHEAD, MOUTH_COUNT, STEP
+from live.motion.speech.features import MELS, FeatureExtractor
+from live.motion.speech.network import LOOK_AHEAD, MOUTH_COUNT, MOUTH_NAMES, STEP, SpeechNetwork
+from live.motion.speech.phone_classes import BILABIAL, SILENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +97,69 @@ class StepFeatures:
 def empty_mouth() -> FloatArray:
     """A closed mouth at rest."""
     return np.zeros(MOUTH_COUNT, np.float32)
+
+
+class NetworkMouth:
+    """The network's mouth, with closures made sure of and silence kept closed.
+
+    Args:
+        network: to share or replace the package's weights.
+
+    Raises:
+        ModelError: the package's weights are missing or damaged.
+    """
+
+    CLOSURE_FROM: Final = 0.25
+    """Probability of a bilabial (p, b, m) at which the lips begin to be pulled together..."""
+    CLOSURE_FULL: Final = 0.55
+    """...and at which they touch whatever the mouth weights say."""
+    GAIN: Final = 1.1
+    """Least squares shrink what is uncertain; this gives the range of the tracked mouths back."""
+
+    def __init__(self, network: SpeechNetwork | None = None) -> None:
+        self._network = network or SpeechNetwork()
+        self._closed = _closed_lips()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all sound."""
+        self._features = StepFeatures()
+        self._network.reset()
+        self._gate = SilenceGate()
+        self._index = 0
+
+    def push(self, samples: NDArray[np.int16]) -> list[MouthStep]:
+        """Steps that became due."""
+        steps = []
+        for pair in self._features.push(samples):
+            heard = self._network.step(pair)
+            gate = self._gate.update(1.0 - float(heard.phones[SILENCE]))
+            lips = float(heard.phones[list(BILABIAL)].sum())
+            closure = min(max((lips - self.CLOSURE_FROM) / (self.CLOSURE_FULL - self.CLOSURE_FROM), 0.0), 1.0)
+            mouth = close_lips(np.clip(self.GAIN * heard.mouth, 0.0, 1.0), np.float32(closure), self._closed)
+            mouth = np.asarray(mouth * np.float32(gate), np.float32)
+            loudness = float(pair[:, MELS].mean())
+            steps.append(MouthStep(step_time(self._index), mouth, gate, loudness))
+            self._index += 1
+        return steps
+
+
+def close_lips(mouth: FloatArray, closure: np.float32, closed: FloatArray) -> FloatArray:
+    """Blend `mouth` (19,) towards touching lips by `closure` (0..1); rounding and spreading of the lips stay."""
+    return np.asarray(mouth + closure * (np.where(np.isnan(closed), mouth, closed) - mouth), np.float32)
+
+
+def _closed_lips() -> FloatArray:
+    """Weights of touching lips, float32 (19,); not a number where closing the lips changes nothing."""
+    bases = [names[0].removesuffix("Left") for names in MOUTH_NAMES]
+    closed = np.full(MOUTH_COUNT, np.nan, np.float32)
+    for name in ("jawOpen", "mouthClose", "mouthFunnel", "mouthLowerDown", "mouthUpperUp", "mouthShrugUpper"):
+        closed[bases.index(name)] = 0.0
+    closed[bases.index("noseSneer")] = 0.0
+    # A jaw held slightly open behind closed lips, as people do, and the lips pressed together.
+    closed[bases.index("jawOpen")] = 0.04
+    closed[bases.index("mouthClose")] = 0.045
+    closed[bases.index("mouthPress")] = 0.2
+    closed[bases.index("mouthRollLower")] = 0.12
+    closed[bases.index("mouthRollUpper")] = 0.0
+    return closed

@@ -1,7 +1,7 @@
 """The streaming network: 20 ms of features in, mouth coefficients and phone classes out, state carried.
 
-Causal convolutions and gated recurrent units (Cho et al. 2014), run by ONNX Runtime on one thread, one step at a time, so
-that nothing is computed twice and the result does not depend on how the sound was cut.
+Causal convolutions and gated recurrent units (Cho et al. 2014), run by ONNX Runtime on one thread, one step at a time,
+so that nothing is computed twice and the result does not depend on how the sound was cut.
 """
 
 from __future__ import annotations

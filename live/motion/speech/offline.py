@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import AUDIO_RATE, MotionFrame
-from live.motion.speech.baselines import EnergyMouth
 from live.motion.speech.composer import MotionComposer
 from live.motion.speech.driver import as_samples
-from live.motion.speech.mouth import MouthModel
+from live.motion.speech.mouth import MouthModel, NetworkMouth
 from live.motion.speech.network import LOOK_AHEAD, STEP
 
 
@@ -28,7 +27,7 @@ def motion_for(
         ModelError: the package's weights are missing or damaged.
     """
     sound = as_samples(samples)
-    composer = MotionComposer(mouth or EnergyMouth(), seed)
+    composer = MotionComposer(mouth or NetworkMouth(), seed)
     count = int(np.floor(len(sound) / AUDIO_RATE * fps))
     frames: list[MotionFrame] = []
     padded = np.concatenate((sound, np.zeros(round((LOOK_AHEAD + 2 * STEP) * AUDIO_RATE), np.int16)))
