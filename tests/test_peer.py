@@ -45,7 +45,7 @@ async def test_others_watch_but_do_not_control() -> None:
         for viewer in viewers:
             assert not viewer.reply["owner"]
             assert "token" not in viewer.reply
-            await viewer.until(lambda viewer=viewer: len(viewer.pictures) >= 3)
+            await viewer.until(lambda viewer=viewer: len(viewer.pictures) >= 3 and viewer.told("state"))
         viewers[0].say(type="reset")
         await viewers[0].until(lambda: viewers[0].told("error"))
         assert "started this session" in viewers[0].told("error")[0]["error"]
@@ -154,7 +154,7 @@ async def test_silence_on_the_network_ends_a_viewer() -> None:
 async def test_goodbye_ends_the_session_and_the_owner_may_return_in_time() -> None:
     async with running(linger=20.0) as server:
         first = await server.client().connect()
-        await first.until(lambda: first.pictures)
+        await first.until(lambda: first.pictures and first.told("state"))
         first.say(type="bye")
         await first.until(lambda: first.connection.connectionState == "closed")
         again = await server.client().connect(session=first.reply["session"], token=first.reply["token"])

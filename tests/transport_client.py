@@ -14,7 +14,8 @@ from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack, VideoStreamTrack
 
 from live.transport.config import ServerConfig
-from live.transport.server import create_app
+from live.transport.rooms import Rooms
+from live.transport.server import ROOMS, create_app
 from tests.transport_pieces import CardStudio
 
 PATIENCE = 30.0
@@ -110,10 +111,11 @@ class Client:
 class Running:
     """A server that runs."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession, studio: CardStudio) -> None:
+    def __init__(self, url: str, http: aiohttp.ClientSession, studio: CardStudio, rooms: Rooms) -> None:
         self.url = url
         self.http = http
         self.studio = studio
+        self.rooms = rooms
 
     def client(self) -> Client:
         return Client(self.url, self.http)
@@ -140,7 +142,7 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     async with aiohttp.ClientSession() as http:
-        yield Running(f"http://127.0.0.1:{runner.addresses[0][1]}", http, studio)
+        yield Running(f"http://127.0.0.1:{runner.addresses[0][1]}", http, studio, app[ROOMS])
     await runner.cleanup()
     async with asyncio.timeout(PATIENCE):
         while leaked := [task for task in asyncio.all_tasks() - before if "transport" in repr(task.get_coro())]:

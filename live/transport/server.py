@@ -34,6 +34,10 @@ MAX_FITTING: Final = 3
 """Photos that may be fitted or wait for it at a time."""
 
 
+ROOMS: Final = web.AppKey("rooms", Rooms)
+"""Where an application keeps its sessions."""
+
+
 class Server:
     """The request handlers and what they share. Made inside the event loop that serves it."""
 
@@ -198,6 +202,7 @@ def create_app(config: ServerConfig, studio: Studio) -> web.Application:
         await server.close()
 
     app.on_shutdown.append(close)
+    app[ROOMS] = server.rooms
     return app
 
 

@@ -1,0 +1,163 @@
+"""The page in a real Chromium, with its fake camera and microphone: pictures arrive, move, and obey."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.transport_client import Running, running
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--autoplay-policy=no-user-gesture-required",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--disable-background-networking",
+]
+TIMEOUT_MS = 40_000
+
+try:
+    from playwright.async_api import async_playwright
+except ImportError:  # the `bench` extra is not installed
+    async_playwright = None
+
+browser_needed = pytest.mark.skipif(
+    async_playwright is None or not CHROMIUM, reason="needs Chromium and playwright (extra `bench`)"
+)
+
+
+@asynccontextmanager
+async def page_of(server: Running, path: str = "/") -> AsyncIterator[tuple[Any, list[str]]]:
+    """A page with what it complained about."""
+    complaints: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            context = await browser.new_context(viewport={"width": 1280, "height": 900})
+            page = await context.new_page()
+            page.set_default_timeout(TIMEOUT_MS)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            await page.goto(server.url + path)
+            yield page, complaints
+        finally:
+            await browser.close()
+
+
+async def brightness(page: Any) -> float:
+    """Mean of the picture that the avatar's video element shows."""
+    return float(
+        await page.evaluate(
+            """() => { const video = document.getElementById("avatar"); const canvas = document.createElement("canvas");
+            canvas.width = canvas.height = 32; const context = canvas.getContext("2d");
+            context.drawImage(video, 0, 0, 32, 32); const data = context.getImageData(0, 0, 32, 32).data;
+            let sum = 0; for (let i = 0; i < data.length; i += 4) sum += data[i] + data[i + 1] + data[i + 2];
+            return sum / 3072; }"""
+        )
+    )
+
+
+async def until_brightness(page: Any, wanted: Callable[[float], bool]) -> float:
+    async with asyncio.timeout(TIMEOUT_MS / 1e3):
+        while not wanted(value := await brightness(page)):
+            await page.wait_for_timeout(100)
+    return value
+
+
+async def until(page: Any, expression: str) -> None:
+    """Wait for a JavaScript condition; Playwright's own way needs `eval`, which the page forbids."""
+    async with asyncio.timeout(TIMEOUT_MS / 1e3):
+        while not await page.evaluate(f"() => {expression}"):
+            await page.wait_for_timeout(100)
+
+
+async def start(page: Any, driver: str) -> None:
+    await page.wait_for_selector(".portraits button")
+    await page.click(f"[data-kind={driver}]")
+    await page.click("#start")
+    await page.wait_for_selector("#status[data-state=live]")
+    await until(page, "document.getElementById('avatar').videoWidth > 0")
+
+
+@browser_needed
+async def test_webcam_session_in_a_browser() -> None:
+    async with running(linger=0.5) as server:
+        async with page_of(server) as (page, complaints):
+            await start(page, "webcam")
+            await until(page, "document.getElementById('avatar').getVideoPlaybackQuality().totalVideoFrames > 30")
+            first = await page.evaluate("document.getElementById('avatar').getVideoPlaybackQuality().totalVideoFrames")
+            await until(
+                page, f"document.getElementById('avatar').getVideoPlaybackQuality().totalVideoFrames > {first + 20}"
+            )
+            # the whole way is measured: pictures that were presented are matched with the server's stages
+            await until(page, "/^\\d+ ms$/.test(document.getElementById('figure-latency').textContent)")
+            assert "Slowest stage" in await page.inner_text("#slowest")
+            assert {"decode", "render", "encode"} <= set(re.findall(r"[a-z]+", await page.inner_text("#legend")))
+            driver = server.studio.drivers[0]
+            assert driver.seen > 5
+            assert driver.heard > 20
+            await page.click("#stop")
+            await page.wait_for_selector("#status[data-state=idle]")
+            assert complaints == []
+        await server.until_sessions(0)
+
+
+@browser_needed
+async def test_sliders_presets_and_portraits_in_a_browser(tmp_path: Path) -> None:
+    async with running(linger=0.5) as server:
+        async with page_of(server) as (page, complaints):
+            await start(page, "sliders")
+            dark = await brightness(page)
+            assert await page.locator("#sliders input").count() == 58
+            await page.locator("#sliders input[name=jawOpen]").fill("1")
+            bright = await until_brightness(page, lambda value: value > dark + 60)
+            await page.click("#sliders-reset")
+            await until_brightness(page, lambda value: value < bright - 60)
+            await page.click("#presets >> text=Surprise")
+            await until_brightness(page, lambda value: value > dark + 30)
+            await page.click(".portraits button[data-id=big]")
+            await until(page, "document.getElementById('avatar').videoWidth === 256")
+            # a file that is no photo: a sentence, and the session goes on
+            wrong = tmp_path / "wrong.png"
+            wrong.write_bytes(b"this is no picture")
+            await page.set_input_files("#upload", wrong)
+            await page.wait_for_selector(".notice.bad >> text=That is not a picture.")
+            assert await page.get_attribute("#status", "data-state") == "live"
+            assert [text for text in complaints if "422" not in text] == []
+        await server.until_sessions(0)
+
+
+@browser_needed
+async def test_a_second_page_watches_and_a_lost_server_side_is_found_again() -> None:
+    async with running(linger=5.0) as server:
+        async with page_of(server) as (page, _):
+            await start(page, "sliders")
+            # the server drops the connection without a word; the page finds its session again
+            room = next(iter(server.rooms._rooms.values()))
+            viewer = await page.context.new_page()
+            await viewer.goto(f"{server.url}/?session={room.id}")
+            await viewer.click("#start")
+            await until(viewer, "document.getElementById('avatar').videoWidth > 0")
+            assert await viewer.is_hidden("#calibrate")
+            await page.evaluate(
+                """() => { window.states = []; const status = document.getElementById("status");
+                new MutationObserver(() => window.states.push(status.dataset.state)).observe(status,
+                { attributes: true, attributeFilter: ["data-state"] }); }"""
+            )
+            owner = next(peer for peer in room._peers if peer.owner)
+            await owner.close("for the test")
+            await until(page, "window.states.includes('bad') && window.states.at(-1) === 'live'")
+            assert room.viewers == 2
+            assert len(server.studio.renderers) == 1
+        await server.until_sessions(0)
