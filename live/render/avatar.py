@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -182,7 +183,7 @@ class Avatar:
             )
             landmarks = arrays["landmarks"]
             name = str(facts["name"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise PortraitError(f"The avatar {folder.name} cannot be read: {error}.", hint) from error
         if image.shape != (PORTRAIT_SIDE, PORTRAIT_SIDE, 3) or landmarks.shape != (478, 3):
             raise PortraitError(f"The avatar {folder.name} is damaged.", hint)
