@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 
 from live.errors import ModelError  # noqa: E402
+from live.render.cuda.card import SharedCard  # noqa: E402
 from live.render.cuda.device import ComputeDevice, cuda_obstacle, open_device  # noqa: E402
 from live.render.cuda.engine import Engine  # noqa: E402
-from live.render.cuda.fused_live import FusedLivePIRenderer  # noqa: E402
+from live.render.cuda.fused_live import FusedLivePIRenderer, box_numbers  # noqa: E402
 from live.render.cuda.program import OutputFormat  # noqa: E402
-from live.render.cuda.renderer import SharedCard, box_numbers  # noqa: E402
 from live.render.kernels import reference  # noqa: E402
 from live.render.kernels.host import host_compiler  # noqa: E402
 from live.render.kernels.output import ColourMatrix, PixelFormat  # noqa: E402

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from live.frames import FloatArray
 from live.render.cuda.device import ComputeDevice
 from live.render.cuda.operations import Convolution, Operations
 from live.render.cuda.program import InputSpec, OutputFormat
@@ -22,9 +24,16 @@ from live.render.live_network.config import MOTION, PRIOR_SIZE, WINDOW
 from live.render.live_network.detail import DetailNet
 from live.render.live_network.layers import LEAK, AdaIN, PlainBlock, StyledBlock, activate, double
 from live.render.live_network.model import LivePIRenderer
+from live.render.live_network.regions import Regions
 
 BOXES = 3
 """Mouth, right eye, left eye."""
+
+
+def box_numbers(regions: Regions) -> FloatArray:
+    """Mouth, right eye and left eye as the program reads them: float32 (3, 6)."""
+    boxes = (regions.mouth, regions.right_eye, regions.left_eye)
+    return np.stack([np.concatenate([box.centre, box.right, box.down]) for box in boxes]).astype(np.float32)
 
 
 class FusedLivePIRenderer:

@@ -5,98 +5,22 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from live.errors import ModelError
-from live.frames import FloatArray, Image, MotionFrame
+from live.frames import Image, MotionFrame
 from live.motion.face_model import FaceModel
 from live.render.avatar import Avatar
-from live.render.cuda.batcher import Batcher, LatencyReport
-from live.render.cuda.engine import IN_FLIGHT, Engine, FrameInputs, Ticket
-from live.render.cuda.fused_live import FusedLivePIRenderer
+from live.render.cuda.batcher import LatencyReport
+from live.render.cuda.card import MAX_BATCH, MAX_SESSIONS, SharedCard
+from live.render.cuda.engine import Engine
+from live.render.cuda.fused_live import FusedLivePIRenderer, box_numbers
 from live.render.geometric import GeometricRenderer
 from live.render.live_network.composition import Composer
 from live.render.live_network.inputs import portrait_arrays
 from live.render.live_network.motion_window import MotionWindow
-from live.render.live_network.regions import Regions
-
-MAX_SESSIONS: Final = 128
-"""Portraits that a card holds at once; about 2 MB each."""
-
-MAX_BATCH: Final = 32
-"""Frames rendered together; beyond this the card is busy anyway and frames would only wait longer."""
-
-FrameJob = tuple[int, FrameInputs]
-"""Portrait slot and inputs of one frame."""
-
-
-class EngineDevice:
-    """An `Engine` as the batcher sees it."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    @property
-    def max_batch(self) -> int:
-        """Most frames per call."""
-        return self._engine.max_batch
-
-    @property
-    def in_flight(self) -> int:
-        """How many batches may be started and not finished."""
-        return IN_FLIGHT
-
-    def start(self, jobs: Sequence[FrameJob]) -> Ticket:
-        """Compute a batch."""
-        ticket = self._engine.submit(jobs)
-        self._engine.wait_computed(ticket)
-        return ticket
-
-    def finish(self, started: Ticket) -> list[NDArray[np.uint8]]:
-        """Fetch its pictures."""
-        return self._engine.collect(started)
-
-
-class SharedCard:
-    """One program on one card, shared by the sessions of this process.
-
-    Args:
-        engine: runs the program.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.batcher: Batcher[FrameJob, NDArray[np.uint8]] = Batcher(EngineDevice(engine))
-        self._lock = threading.Lock()
-        self._free = list(range(engine.program.portraits - 1, -1, -1))
-
-    def enroll(self, *arrays: NDArray[Any]) -> int:
-        """Give a portrait to the card; returns its slot. Raises `ModelError` when all are taken."""
-        with self._lock:
-            if not self._free:
-                raise ModelError(
-                    f"The GPU already draws {self.engine.program.portraits} sessions.", "Close one, or add a GPU."
-                )
-            slot = self._free.pop()
-        try:
-            self.engine.enroll(slot, *arrays)
-        except BaseException:
-            self.release(slot)
-            raise
-        return slot
-
-    def release(self, slot: int) -> None:
-        """A session's portrait is no longer needed."""
-        with self._lock:
-            self._free.append(slot)
-
-    def close(self) -> None:
-        """Stop rendering; sessions get a `LiveError`."""
-        self.batcher.close()
 
 
 class CudaRenderer:
@@ -154,12 +78,6 @@ class CudaRenderer:
         if self._slot is not None:
             self._card.release(self._slot)
             self._slot = None
-
-
-def box_numbers(regions: Regions) -> FloatArray:
-    """Mouth, right eye and left eye as the program reads them: float32 (3, 6)."""
-    boxes = (regions.mouth, regions.right_eye, regions.left_eye)
-    return np.stack([np.concatenate([box.centre, box.right, box.down]) for box in boxes]).astype(np.float32)
 
 
 _cards: dict[int, SharedCard] = {}
