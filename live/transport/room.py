@@ -158,6 +158,7 @@ class Room:
             "avatar": self.avatar,
             "driver": self.driver_kind,
             "muted": self.source.muted,
+            "idle": self._session is not None and getattr(self._session.driver, "idle", None) is not None,
             "viewers": len(self._peers),
         }
 

@@ -98,6 +98,7 @@ async function begin() {
     else if (message.type === "sliders") sliders.show(message.values);
     else if (message.type === "state") {
       if (message.sliders) sliders.show(message.sliders);
+      $("idle-motion").checked = message.idle;
       if (message.driver !== drivers.kind) drivers.choose(message.driver, { silent: true });
       if (message.avatar !== portraits.chosen?.id) portraits.choose(message.avatar, { silent: true });
       press("mute", message.muted, message.muted ? "Unmute microphone" : "Mute microphone");
