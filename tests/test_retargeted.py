@@ -7,7 +7,7 @@ import pytest
 
 from live.frames import AudioChunk, MotionFrame, VideoFrame
 from live.motion.arkit import ARKIT_INDEX
-from live.motion.retargeted import RetargetedDriver
+from live.motion.retargeted import SMILE_KEPT, RetargetedDriver
 
 
 class Speaker:
@@ -33,15 +33,18 @@ class Speaker:
         self.closed = True
 
 
-def test_a_neutral_face_shows_the_photo() -> None:
+def test_a_neutral_face_shows_the_photo_with_a_relaxed_mouth() -> None:
     rest = MotionFrame.neutral()
     rest.expression[ARKIT_INDEX["mouthSmileLeft"]] = 0.3
+    rest.expression[ARKIT_INDEX["jawOpen"]] = 0.2
+    rest.expression[ARKIT_INDEX["browInnerUp"]] = 0.4
     rest.rotation[1] = 0.2
     inner = Speaker()
     driver = RetargetedDriver(inner, rest)
     motion = driver.next_motion(0.0)
     assert motion is not None and motion.pts == 1.5
-    assert motion.expression == pytest.approx(rest.expression, abs=0.02)
+    shown = {name: float(motion.expression[ARKIT_INDEX[name]]) for name in ("jawOpen", "mouthSmileLeft", "browInnerUp")}
+    assert shown == pytest.approx({"jawOpen": 0.0, "mouthSmileLeft": 0.3 * SMILE_KEPT, "browInnerUp": 0.4}, abs=0.02)
     assert motion.rotation == pytest.approx(rest.rotation, abs=0.01)
     assert inner.motion is not None
     inner.motion.expression[ARKIT_INDEX["jawOpen"]] = 0.5
