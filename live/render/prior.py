@@ -32,11 +32,11 @@ DEPTH_TOLERANCE_CM: Final = 0.35
 
 HEAD_HALF_WIDTH_CM: Final = 9.5
 HEAD_ABOVE_CM: Final = 14.0
-HEAD_BELOW_CM: Final = 7.5
+HEAD_BELOW_CM: Final = 6.3
 """Half axes of the ellipse about the head's origin within which hair and neck move rigidly with the head."""
 STILL_FROM: Final = 2.6
 """Ellipse radii from which the picture does not follow the head."""
-SPREAD_CM: Final = 9.0
+SPREAD_CM: Final = 7.5
 """Distance from the mesh over which its own deformation fades out."""
 BORDER: Final = 0.12
 """Width of the strip along the frame's border over which all motion fades to zero, crop sides."""
