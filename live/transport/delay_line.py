@@ -43,7 +43,7 @@ LONGEST_GAP: Final = 1.0
 CUSHION: Final = 0.022
 """Seconds by which frames must trail the newest sound: one frame and a thread's wake-up."""
 
-FORGET: Final = 0.01
+FORGET: Final = 0.03
 """Seconds per second by which the measured lateness of deliveries is forgotten."""
 
 _RAMP = np.linspace(0.0, 1.0, FADE, endpoint=False, dtype=np.float32)

@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 MAX_PENDING: Final = 8
 """Slow changes (avatar, driver) that may wait; more means that somebody clicks faster than models load."""
 
+LEAST_PICTURE_MS: Final = 10.0
+"""What browsers buffer of pictures that need not wait for sound."""
+
 
 class ControlError(LiveError):
     """A control message that makes no sense or is not allowed."""
@@ -104,7 +107,8 @@ class RoomControl:
         sound, picture = message.get("audio_ms"), message.get("video_ms")
         if not isinstance(sound, int | float) or not isinstance(picture, int | float):
             raise ControlError("Buffer times must be numbers.")
-        lead = (sound - picture) / 1e3
+        # what lip-sync makes the picture wait is no reason to send sound later, so only the unavoidable part counts
+        lead = (sound - min(picture, LEAST_PICTURE_MS)) / 1e3
         if peer.owner and math.isfinite(lead):
             self._room.broadcast.audio_lead = max(0.0, lead) if peer.hearing else 0.0
 
