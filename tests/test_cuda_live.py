@@ -86,7 +86,7 @@ class Scene:
             tensors = [arrays.composite[None], arrays.prior[None], self.window[None], arrays.mouth[None], arrays.eyes]
             out = model(enrolled, FrameInput(*map(torch.from_numpy, tensors)))
         outputs = {
-            "residual": out.base.residual, "rgb": out.base.rgb, "mask": out.base.mask, "mouth_rgb": out.mouth_rgb,
+            "residual": out.base.residual, "change": out.base.change, "mouth_rgb": out.mouth_rgb,
             "mouth_mask": out.mouth_mask, "eyes_rgb": out.eyes_rgb, "eyes_mask": out.eyes_mask,
         }  # fmt: skip
         self.expected = finish(self.picture, {k: v.numpy() for k, v in outputs.items()}, self.regions).astype(float)

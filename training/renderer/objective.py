@@ -38,7 +38,7 @@ def run_base(model: LivePIRenderer, batch: Batch) -> tuple[BaseOutput, Tensor, T
     out = model.base(features, batch["composite"], batch["prior"], batch["window"])
     out = BaseOutput(*(value.float() for value in out))
     moved = displaced(batch["composite"], out.residual)
-    return out, moved, moved + out.mask * (out.rgb - moved)
+    return out, moved, moved + out.change
 
 
 def run_detail(net: DetailNet, portrait: Tensor, crop: Tensor, window: Tensor) -> DetailResult:
@@ -84,9 +84,12 @@ def base_loss(
         if faces is not None:
             real, fake = align(target, batch["five_points"]), align(final, batch["five_points"])
             with torch.no_grad():
-                wanted, identity = faces.shallow(real), faces.embedding(real)
+                wanted = faces.shallow(real)
             terms["perceptual"] = weights.perceptual * feature_loss(faces.shallow(fake), wanted)
-            terms["identity"] = weights.identity * (1 - (faces.embedding(fake) * identity).sum(1)).mean()
+            if weights.identity > 0:
+                with torch.no_grad():
+                    identity = faces.embedding(real)
+                terms["identity"] = weights.identity * (1 - (faces.embedding(fake) * identity).sum(1)).mean()
     else:
         terms["gradient"] = weights.gradient * gradient_loss(moved, target, everywhere)
     return torch.stack(list(terms.values())).sum(), terms

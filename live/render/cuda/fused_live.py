@@ -129,7 +129,7 @@ class FusedLivePIRenderer:
             )
         residual, base_head = self._base(composite, prior, window, slots)
         base = ops.empty(batch, 4, side, side)
-        live_frames.base_picture(kernels, ops.nhwc(composite), ops.nhwc(base_head), view(residual), ops.nhwc(base))
+        live_frames.base_change(kernels, ops.nhwc(base_head), ops.nhwc(base))
         patches: list[object] = []
         eye_slots = torch.stack([2 * slots, 2 * slots + 1], 1).flatten()
         for net, crop, bank, chosen, motion, fade in (

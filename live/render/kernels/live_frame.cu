@@ -83,38 +83,19 @@ LIVE_DEVICE void live_crops(const unsigned char* picture, const float* prior, co
 
 LIVE_DEVICE float sigmoid(float v) { return 1.0f / (1.0f + expf(-v)); }
 
-// count = batch * side². The base network's picture and mask → base (batch, side, side, 4): the composite displaced by
-// residual (batch, 2, h, w; −1…1 units) plus what the head (batch, side/2, side/2, 16 folded) adds, and the mask.
+// count = batch * side². What the base network adds and where → base (batch, side, side, 4): the head's colour
+// (batch, side/2, side/2, 16 folded) times its mask, and the mask.
 template <typename T>
-LIVE_DEVICE void live_base(const T* composite, const T* head, const float* residual, T* base, unsigned int count,
-                           int side, int flow_height, int flow_width) {
+LIVE_DEVICE void live_base(const T* head, T* base, unsigned int count, int side) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int x = static_cast<int>(i % side), y = static_cast<int>((i / side) % side), cells = side / 2;
     const u64 n = i / (static_cast<unsigned int>(side) * side);
-    const Neighbours nx = resize_neighbours(x, side, flow_width), ny = resize_neighbours(y, side, flow_height);
-    float move[2];
-    for (int c = 0; c < 2; ++c) {
-        const float* plane = residual + (n * 2 + c) * flow_height * flow_width;
-        const float* top = plane + ny.first * flow_width;
-        const float* bottom = plane + ny.second * flow_width;
-        const float a = load(top + nx.first) * (1.0f - nx.fraction) + load(top + nx.second) * nx.fraction;
-        const float b = load(bottom + nx.first) * (1.0f - nx.fraction) + load(bottom + nx.second) * nx.fraction;
-        move[c] = a * (1.0f - ny.fraction) + b * ny.fraction;
-    }
-    const float half = 0.5f * static_cast<float>(side);
-    const Taps taps = make_taps(static_cast<float>(x) + move[0] * half, static_cast<float>(y) + move[1] * half, side,
-                                side, 1);
-    const T* map = composite + n * cells * cells * 16;
-    const T* add_to = head + n * cells * cells * 16;
+    const T* from = head + n * cells * cells * 16;
     T* to = base + static_cast<u64>(i) * 4;
-    for (int c = 0; c < 3; ++c) {
-        float sum = load(add_to + folded(x, y, c, cells, 16));
-        for (int t = 0; t < 4; ++t)
-            sum += load(map + folded(taps.offset[t] % side, taps.offset[t] / side, c, cells, 16)) * taps.weight[t];
-        store(to + c, sum);
-    }
-    store(to + 3, sigmoid(load(add_to + folded(x, y, 3, cells, 16)) - 1.0f));
+    const float mask = sigmoid(load(from + folded(x, y, 3, cells, 16)) - 1.0f);
+    for (int c = 0; c < 3; ++c) store(to + c, mask * load(from + folded(x, y, c, cells, 16)));
+    store(to + 3, mask);
 }
 
 // count = crops * crop². A region network's picture → patch (crops, crop, crop, 4): colour −1…1 times mask, and mask.
@@ -200,12 +181,11 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
         map.weight[1] = (1.0f - my.fraction) * mx.fraction;
         map.weight[2] = my.fraction * (1.0f - mx.fraction);
         map.weight[3] = my.fraction * mx.fraction;
-        const float mask = gather(network, map, 3, 4, 1);
         float rgb[3];
         for (int c = 0; c < 3; ++c) {
             float under = 0.0f;
             for (int t = 0; t < 4; ++t) under += from[static_cast<u64>(taps.offset[t]) * 3 + c] * taps.weight[t];
-            rgb[c] = under + mask * (gather(network, map, c, 4, 1) * 127.5f + 127.5f - under);
+            rgb[c] = under + gather(network, map, c, 4, 1) * 127.5f;
         }
         const float px = (static_cast<float>(x) + 0.5f) / static_cast<float>(size);
         const float py = (static_cast<float>(y) + 0.5f) / static_cast<float>(size);
@@ -249,9 +229,8 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
                                                    int picture_side, int grid, int crop, int first, int per_image) {  \
         live_crops<T>(picture, prior, boxes, crops, count, picture_side, grid, crop, first, per_image);               \
     }                                                                                                                 \
-    extern "C" __global__ void live_base_##suffix(const T* composite, const T* head, const float* residual, T* base,  \
-                                                  unsigned int count, int side, int flow_height, int flow_width) {    \
-        live_base<T>(composite, head, residual, base, count, side, flow_height, flow_width);                          \
+    extern "C" __global__ void live_base_##suffix(const T* head, T* base, unsigned int count, int side) {             \
+        live_base<T>(head, base, count, side);                                                                        \
     }                                                                                                                 \
     extern "C" __global__ void live_patch_##suffix(const T* input, const T* head, const float* window, T* patch,      \
                                                    unsigned int count, int crop) {                                    \

@@ -61,24 +61,19 @@ def crops(
     kernels.launch(name, count, picture, prior, boxes, out, np.uint32(count), *(np.int32(n) for n in sizes))
 
 
-def base_picture(
-    kernels: Kernels, folded: DeviceArray, head: DeviceArray, residual: DeviceArray, out: DeviceArray
-) -> None:
-    """The base network's picture: displaced composite plus head, and mask.
+def base_change(kernels: Kernels, head: DeviceArray, out: DeviceArray) -> None:
+    """What the base network adds to the displaced picture.
 
     Args:
         kernels: where to run.
-        folded: of `composite`. head: (N, side/2, side/2, 16), the network's folded output.
-        residual: float32 (N, 2, h, w), −1…1 units.
-        out: (N, side, side, 4), written: colour −1…1 and mask 0…1.
+        head: (N, side/2, side/2, 16), the network's folded output.
+        out: (N, side, side, 4), written: colour times mask (1 = 127.5 levels), and mask 0…1.
     """
-    _check(folded, head, residual, out)
-    if head.shape != folded.shape or head.shape[3] != HEAD_CHANNELS or out.shape[1] != 2 * head.shape[1]:
-        raise ValueError(f"head {head.shape}, composite {folded.shape} and picture {out.shape} do not fit")
+    _check(head, out)
+    if head.shape[3] != HEAD_CHANNELS or out.shape[1] != 2 * head.shape[1]:
+        raise ValueError(f"head {head.shape} and output {out.shape} do not fit")
     count = out.shape[0] * out.shape[1] * out.shape[2]
-    sizes = (out.shape[1], residual.shape[2], residual.shape[3])
-    name = f"live_base_{value_suffix(out)}"
-    kernels.launch(name, count, folded, head, residual, out, np.uint32(count), *(np.int32(n) for n in sizes))
+    kernels.launch(f"live_base_{value_suffix(out)}", count, head, out, np.uint32(count), np.int32(out.shape[1]))
 
 
 def patch(kernels: Kernels, folded: DeviceArray, head: DeviceArray, window: DeviceArray, out: DeviceArray) -> None:
@@ -117,7 +112,7 @@ def finish(
     Args:
         kernels: where to run.
         picture: uint8 (N, S, S, 3), S even.
-        residual: float32 (N, 2, h, w). base: of `base_picture`. mouth, eyes: of `patch`, eyes (2 N, …).
+        residual: float32 (N, 2, h, w). base: of `base_change`. mouth, eyes: of `patch`, eyes (2 N, …).
         boxes: float32 (N, 3, 6): mouth, right eye, left eye.
         out: uint8 (N, *pixel_format.shape(S, S)), written.
         pixel_format, matrix: of `out`.

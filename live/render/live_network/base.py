@@ -1,4 +1,4 @@
-"""The base network: residual flow on the prior, portrait features warped by it, decoder to RGB and blend mask."""
+"""The base network: residual flow on the prior, portrait features warped by it, decoder to a masked change."""
 
 from __future__ import annotations
 
@@ -43,13 +43,14 @@ class BaseOutput(NamedTuple):
     Attributes:
         residual: (N, 2, 64, 64) displacement of the geometric picture's sampling position, in −1…1 units, x first.
         occlusion: (N, 1, 64, 64) 0…1, how much of the warped portrait features to trust.
-        rgb: (N, 3, S, S) −1…1.
-        mask: (N, 1, S, S) 0…1, weight of `rgb` over the geometric picture displaced by `residual`.
+        change: (N, 3, S, S) what to add to the geometric picture displaced by `residual` (2 = the whole range). It is
+            added, not blended, so the picture keeps detail finer than S.
+        mask: (N, 1, S, S) 0…1, already multiplied into `change`: where the network wants a say.
     """
 
     residual: Tensor
     occlusion: Tensor
-    rgb: Tensor
+    change: Tensor
     mask: Tensor
 
 
@@ -141,8 +142,8 @@ class BaseNet(nn.Module):
         x = self.block2(x, z)
         x = activate(self.join0(torch.cat([double(self.up0(x)), warped[0], c0], 1)))
         out = F.pixel_shuffle(self.head(activate(self.block3(x))), 2)
-        rgb = displaced(composite, residual) + out[:, :3]
-        return BaseOutput(residual, occlusion, rgb, torch.sigmoid(out[:, 3:] - 1))
+        mask = torch.sigmoid(out[:, 3:] - 1)
+        return BaseOutput(residual, occlusion, mask * out[:, :3], mask)
 
 
 def displaced(composite: Tensor, residual: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
-"""From network outputs to the finished picture: the networks' pixels over the geometric picture at its own resolution.
+"""From network outputs to the finished picture, at the resolution of the geometric picture whatever the networks' own.
 
-Where a mask is 0 the full-resolution picture stays untouched, so skin and hair keep the photo's sharpness.
+The base network's change is smooth and added, so skin and hair keep the photo's sharpness; mouth and eyes are laid over
+with their masks, because what the geometric picture shows there may be wrong in every detail.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from live.render.live_network.runtime import Arrays
 
 STILL = 0.02
 """Displacements below this many pixels of the picture are not worth resampling it."""
-FAINT = 1 / 512
-"""Masks below this change nothing in 8 bits."""
 
 
 def finish(picture: Image, outputs: Arrays, regions: Regions) -> Image:
@@ -30,7 +29,7 @@ def finish(picture: Image, outputs: Arrays, regions: Regions) -> Image:
         uint8 (S, S, 3), a fresh array.
     """
     canvas = np.empty(picture.shape, np.uint8)
-    overlay(picture, outputs["residual"][0], outputs["rgb"][0], outputs["mask"][0, 0], canvas)
+    overlay(picture, outputs["residual"][0], outputs["change"][0], canvas)
     crops = (
         (regions.mouth, outputs["mouth_rgb"][0], outputs["mouth_mask"][0, 0]),
         (regions.right_eye, outputs["eyes_rgb"][0], outputs["eyes_mask"][0, 0]),
@@ -50,16 +49,16 @@ def _cell(position: float, length: int) -> tuple[int, int, float]:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
-def overlay(picture: Image, residual: FloatArray, rgb: FloatArray, mask: FloatArray, out: Image) -> None:
-    """`out = moved · (1 - m) + colour · m` at the picture's resolution, everything sampled bilinearly on the way.
+def overlay(picture: Image, residual: FloatArray, change: FloatArray, out: Image) -> None:
+    """`out = displaced picture + change` at the picture's resolution, everything sampled bilinearly.
 
     Args:
         picture: uint8 (S, S, 3).
         residual: float32 (2, h, h), displacement of the sampling position, -1…1 units, x first.
-        rgb: float32 (3, s, s), -1…1; mask: float32 (s, s).
+        change: float32 (3, s, s), 1 = 127.5 levels.
         out: uint8 (S, S, 3), written.
     """
-    side, grid, small = picture.shape[0], residual.shape[1], mask.shape[0]
+    side, grid, small = picture.shape[0], residual.shape[1], change.shape[1]
     half = side / 2.0
     for y in range(side):
         g0, g1, gy = _cell((y + 0.5) * grid / side - 0.5, grid)
@@ -73,22 +72,15 @@ def overlay(picture: Image, residual: FloatArray, rgb: FloatArray, mask: FloatAr
             dy = half * (w00 * r[g0, h0] + w01 * r[g0, h1] + w10 * r[g1, h0] + w11 * r[g1, h1])
             t0, t1, tx = _cell((x + 0.5) * small / side - 0.5, small)
             v00, v01, v10, v11 = (1 - sy) * (1 - tx), (1 - sy) * tx, sy * (1 - tx), sy * tx
-            m = v00 * mask[s0, t0] + v01 * mask[s0, t1] + v10 * mask[s1, t0] + v11 * mask[s1, t1]
             still = abs(dx) < STILL and abs(dy) < STILL
-            if still and m < FAINT:
-                for k in range(3):
-                    out[y, x, k] = picture[y, x, k]
-                continue
             y0, y1, py = _cell(y + dy, side)
             x0, x1, px = _cell(x + dx, side)
             for k in range(3):
                 if still:
-                    under = float(picture[y, x, k])
+                    value = float(picture[y, x, k])
                 else:
                     top = picture[y0, x0, k] * (1 - px) + picture[y0, x1, k] * px
-                    under = top * (1 - py) + (picture[y1, x0, k] * (1 - px) + picture[y1, x1, k] * px) * py
-                if m >= FAINT:
-                    c = rgb[k]
-                    colour = v00 * c[s0, t0] + v01 * c[s0, t1] + v10 * c[s1, t0] + v11 * c[s1, t1]
-                    under += m * (colour * 127.5 + 127.5 - under)
-                out[y, x, k] = np.uint8(min(max(under + 0.5, 0.0), 255.0))
+                    value = top * (1 - py) + (picture[y1, x0, k] * (1 - px) + picture[y1, x1, k] * px) * py
+                c = change[k]
+                added = v00 * c[s0, t0] + v01 * c[s0, t1] + v10 * c[s1, t0] + v11 * c[s1, t1]
+                out[y, x, k] = np.uint8(min(max(value + added * 127.5 + 0.5, 0.0), 255.0))

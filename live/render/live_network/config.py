@@ -35,7 +35,8 @@ class LiveConfig:
     """Widths of all parts. The defaults are what ships: see `live bench render` for GFLOP and speed.
 
     Attributes:
-        size: side of the pictures the base network sees, pixels; a multiple of 32.
+        size: side of the pictures the base network sees, pixels; a multiple of 32. Half of 256 is enough: its change is
+            added to the full-resolution picture, and the region networks bring the detail.
         prior_channels: channels of the motion prior as `live.render.live_network.inputs` packs them, flow first.
         portrait_widths: portrait feature channels at 1/2, 1/4, 1/8.
         composite_widths: channels of the per-frame encoder of the geometric picture at 1/2, 1/4, 1/8.
@@ -45,7 +46,7 @@ class LiveConfig:
         mouth, eyes: the region networks.
     """
 
-    size: int = 256
+    size: int = 128
     prior_channels: int = 8
     portrait_widths: tuple[int, int, int] = (16, 48, 96)
     composite_widths: tuple[int, int, int] = (16, 32, 64)

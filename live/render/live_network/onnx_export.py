@@ -36,7 +36,7 @@ class _FrameGraph(nn.Module):
         enrolled = Enrolled(features[:3], features[3:6], features[6:])
         out = self.model(enrolled, FrameInput(*tensors[len(FEATURES) :]))
         base = out.base
-        return (base.residual, base.rgb, base.mask, out.mouth_rgb, out.mouth_mask, out.eyes_rgb, out.eyes_mask)
+        return (base.residual, base.change, out.mouth_rgb, out.mouth_mask, out.eyes_rgb, out.eyes_mask)
 
 
 def export_onnx(model: LivePIRenderer, folder: Path, name: str = "live_pirenderer") -> tuple[Path, Path]:

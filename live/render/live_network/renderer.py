@@ -51,6 +51,11 @@ class NeuralRenderer:
         """(width, height) of the pictures, pixels."""
         return self._geometric.size
 
+    @property
+    def runtime_name(self) -> str:
+        """Library and number format that run the network."""
+        return self._runtime.name
+
     def render(self, motion: MotionFrame) -> Image:
         """Draw; see `live.protocols.Renderer`. Stamps the geometric stages, then `crops`, `network`, `blend`."""
         motion = self._geometric.finite(motion)

@@ -10,7 +10,7 @@ ENROLL_INPUTS: Final = ("portrait", "portrait_mouth", "portrait_eyes")
 FEATURES: Final = tuple(f"{part}_features_{level}" for part in ("base", "mouth", "eyes") for level in (2, 4, 8))
 """Outputs of the enrolment graph and inputs of the frame graph: features at 1/2, 1/4 and 1/8."""
 FRAME_INPUTS: Final = ("composite", "prior", "window", "mouth", "eyes")
-FRAME_OUTPUTS: Final = ("residual", "rgb", "mask", "mouth_rgb", "mouth_mask", "eyes_rgb", "eyes_mask")
+FRAME_OUTPUTS: Final = ("residual", "change", "mouth_rgb", "mouth_mask", "eyes_rgb", "eyes_mask")
 
 
 def input_shapes(config: LiveConfig) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,119 @@
+"""Pieces of the live network's training: losses, sample storage, settings, face alignment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import training.renderer  # noqa: E402
+from training.renderer.cache import CachedSamples, pack_value, recolour, unpack_value  # noqa: E402
+from training.renderer.face_features import INPUT, TEMPLATE, align  # noqa: E402
+from training.renderer.losses import PatchDiscriminator, gradient_loss, regional_l1  # noqa: E402
+from training.renderer.pack import choose_frames, decode, encode  # noqa: E402
+from training.renderer.settings import Settings  # noqa: E402
+
+
+def test_small_regions_count_as_much_as_large_ones() -> None:
+    target = torch.zeros(1, 3, 64, 64)
+    regions = torch.zeros(1, 2, 64, 64)
+    regions[:, 0, 20:28, 20:28] = 1
+    regions[:, 1] = 1 - regions[:, 0]
+    wrong = target + regions[:, :1]
+    losses = regional_l1(wrong, target, regions)
+    torch.testing.assert_close(losses, torch.tensor([1.0, 0.0]))
+    assert regional_l1(wrong, target, torch.zeros_like(regions)).sum() == 0
+
+
+def test_gradient_loss_ignores_brightness_but_not_blur() -> None:
+    torch.manual_seed(0)
+    target, weight = torch.rand(2, 3, 32, 32), torch.ones(2, 1, 32, 32)
+    assert gradient_loss(target + 0.3, target, weight) < 1e-6
+    blurred = torch.nn.functional.avg_pool2d(target, 3, 1, 1)
+    assert gradient_loss(blurred, target, weight) > 0.05
+    assert gradient_loss(blurred, target, weight * 0) == 0
+
+
+def test_discriminator_judges_patches() -> None:
+    score, features = PatchDiscriminator(2)(torch.rand(2, 3, 96, 96), torch.rand(2, 2, 96, 96))
+    assert score.shape == (2, 1, 12, 12)
+    assert len(features) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "tolerance"), [("target", -1, 0.005), ("regions", 0, 0.003), ("prior", -1, 0.001)]
+)
+def test_samples_survive_storage(name: str, low: float, tolerance: float) -> None:
+    value = np.random.default_rng(0).uniform(low, 1, (3, 8, 8)).astype(np.float32)
+    again = unpack_value(name, torch.from_numpy(pack_value(name, value)))
+    assert np.abs(again.numpy() - value).max() < tolerance
+
+
+def test_recolouring_changes_all_pictures_alike_and_no_guides() -> None:
+    torch.manual_seed(0)
+    picture = torch.rand(2, 3, 8, 8) * 2 - 1
+    guide = torch.rand(2, 6, 8, 8)
+    batch = {n: picture.clone() for n in ("portrait", "portrait_mouth", "composite", "target", "target_mouth")}
+    batch |= {n: torch.stack([picture, picture], 1) for n in ("portrait_eyes", "target_eyes")}
+    batch |= {"mouth": torch.cat([picture, guide], 1), "window": torch.zeros(2, 74, 6)}
+    batch["eyes"] = torch.stack([batch["mouth"]] * 2, 1)
+    recolour(batch)
+    assert not torch.allclose(batch["target"], picture)
+    assert batch["target"].abs().max() <= 1
+    torch.testing.assert_close(batch["target"], batch["portrait"])
+    torch.testing.assert_close(batch["mouth"][:, :3], batch["target"])
+    torch.testing.assert_close(batch["mouth"][:, 3:], guide)
+    torch.testing.assert_close(batch["eyes"][:, 1, :3], batch["target"])
+
+
+def test_empty_cache_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"training\.renderer\.cache"):
+        next(CachedSamples(tmp_path, 0).batches(2))
+
+
+def test_jpeg_pack_keeps_colours() -> None:
+    image = np.zeros((64, 64, 3), np.uint8)
+    image[:, :32] = (200, 30, 90)
+    again = decode(np.frombuffer(encode(image), np.uint8))
+    assert np.abs(again[:, 4:28].astype(int) - image[:, 4:28]).max() < 6
+
+
+def test_frame_choice_favours_open_mouths() -> None:
+    landmarks = np.zeros((100, 478, 3), np.float32)
+    landmarks[:, 308, 0] = 10  # the other mouth corner
+    lower = [95, 88, 178, 87, 14, 317, 402, 318, 324]
+    landmarks[60:70, lower, 1] = 5
+    chosen = choose_frames(landmarks, np.ones(100, np.bool_), 20)
+    assert len(chosen) == 20
+    assert np.isin(np.arange(60, 70), chosen).all()
+    valid = np.zeros(100, np.bool_)
+    valid[3:7] = True
+    assert choose_frames(landmarks, valid, 20).tolist() == [3, 4, 5, 6]
+
+
+def test_alignment_puts_the_points_on_the_template() -> None:
+    angle, scale = 0.3, 0.5
+    turn = torch.tensor([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], dtype=torch.float32)
+    points = (TEMPLATE / INPUT - 0.5) @ turn.T * scale + torch.tensor([0.55, 0.45])
+    side = 200
+    picture = torch.zeros(1, 3, side, side)
+    for x, y in (points * side).tolist():
+        picture[:, :, round(y - 0.5) - 2 : round(y - 0.5) + 3, round(x - 0.5) - 2 : round(x - 0.5) + 3] = 1
+    face = align(picture, points[None])
+    assert face.shape == (1, 3, INPUT, INPUT)
+    for x, y in TEMPLATE.tolist():
+        assert face[0, 0, round(y - 0.5), round(x - 0.5)] > 0.9
+
+
+def test_settings_and_stages() -> None:
+    settings = Settings.read(Path(training.renderer.__file__).with_name("config.toml"))
+    first = settings.stages[0]
+    assert settings.stage(0) is first
+    assert settings.stage(first.samples) is settings.stages[1]
+    assert settings.stage(10**9) is settings.stages[-1]
+    assert not first.edit
+    assert len(settings.base.regions) == 4
+    assert len(settings.mouth.regions) == len(settings.eyes.regions) == 3
