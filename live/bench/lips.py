@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from live.frames import EXPRESSION_COUNT, FloatArray
 from live.motion.face_model import FaceModel
-from live.motion.landmark_groups import LEFT_IRIS, LIPS, MOUTH_CORNERS, RIGHT_IRIS
+from live.motion.landmark_groups import LEFT_IRIS, MOUTH_CORNERS, RIGHT_IRIS
 
 MIDDLE: Final = ((13, 14), (312, 317), (82, 87))
 """Pairs of inner-lip landmarks, upper and lower, about the middle."""

@@ -1,7 +1,7 @@
 """Phones → mouth with coarticulation, learnt from tracked speech; gives mouth targets to sound that nobody filmed.
 
-A small convolution over ±360 ms of phone classes, trained on the aligned and tracked sentences. Classes are described by
-their hand-written shape as well as by name, so that those missing in the sentences are treated like their neighbours.
+A small convolution over ±360 ms of phone classes, trained on the aligned and tracked sentences. Classes are described
+by their hand-written shape as well as by name, so that those that the sentences lack are treated like their neighbours.
 """
 
 from __future__ import annotations

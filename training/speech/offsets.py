@@ -1,7 +1,7 @@
 """How far sound and picture of the training clips are apart: `python -m training.speech.offsets --work DIR`.
 
-The mouth that the network (trained on GRID, whose sound is in sync) hears is compared with the tracked one at all shifts
-within ±250 ms; clips whose best correlation is poor (nobody speaks, dubbed, or another one speaks) are left out.
+The mouth that the network (trained on GRID, whose sound is in sync) hears is compared with the tracked one at all
+shifts within ±250 ms; clips whose best correlation is poor (nobody speaks, dubbed, or another one speaks) are left out.
 Output: `<work>/offsets.json`, seconds by which the sound is later than the picture.
 """
 
