@@ -121,3 +121,21 @@ def test_lead_is_respected_by_reading_only_what_is_there() -> None:
         line.read(now + 0.06, 0.05, lead=0.06)
     assert line.underruns == 0
     assert line.delay == pytest.approx(0.06 + line.floor, abs=0.025)
+
+
+def test_media_time_may_have_another_origin_than_the_clock() -> None:
+    line = DelayLine()
+    rng = np.random.default_rng(2)
+    dry_after_settling = 0
+    for k in range(1000):
+        now = 5000 + k * PERIOD
+        if k % 2 == 0:  # two chunks at a time, up to 15 ms late, media time from 0
+            for part in range(2):
+                pts = (k + part) * PERIOD
+                line.write(tone((k + part) * FRAME, FRAME), pts, now + 2 * PERIOD + float(rng.uniform(0, 0.015)))
+        line.read(now + 2 * PERIOD + 0.016, 5000.0)
+        if k == 100:
+            dry_after_settling = line.underruns
+    assert line.underruns == dry_after_settling
+    assert line.delay == pytest.approx(5000 + 2 * PERIOD + 0.02, abs=0.045)
+    assert line.floor == pytest.approx(line.delay, abs=0.01)

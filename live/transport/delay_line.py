@@ -43,7 +43,10 @@ LONGEST_GAP: Final = 1.0
 CUSHION: Final = 0.022
 """Seconds by which frames must trail the newest sound: one frame and a thread's wake-up."""
 
-FORGET: Final = 0.03
+LATEST: Final = 0.5
+"""Seconds by which one late delivery may raise the delay at most."""
+
+FORGET: Final = 0.01
 """Seconds per second by which the measured lateness of deliveries is forgotten."""
 
 _RAMP = np.linspace(0.0, 1.0, FADE, endpoint=False, dtype=np.float32)
@@ -63,6 +66,7 @@ class DelayLine:
         self._head = 0
         self._anchor: float | None = None  # media time of the sample at `_head`
         self._lateness: float | None = None
+        self._age: float | None = None
         self._written = 0.0
         self._position: float | None = None
         self._slewing = False
@@ -80,6 +84,7 @@ class DelayLine:
         sound = samples.astype(np.float32)
         with self._lock:
             difference = 0.0 if self._anchor is None else pts - self._anchor
+            age, self._age = self._age, None
             if self._anchor is None or abs(difference) > LONGEST_GAP:
                 self._anchor = pts
                 self._lateness = None
@@ -95,10 +100,12 @@ class DelayLine:
                 self._anchor += 0.05 * difference
             self._append(sound)
             self._anchor += len(sound) / AUDIO_RATE
-            late = now - self._anchor
-            if self._lateness is not None:
-                late = max(late, self._lateness - FORGET * max(0.0, now - self._written))
-            self._lateness = late
+            if self._lateness is None:
+                self._lateness = now - self._anchor
+            else:
+                self._lateness -= FORGET * max(0.0, now - self._written)
+                if age is not None and abs(difference) <= CONTINUOUS:  # else sound was missing, not late
+                    self._lateness = max(self._lateness, min(age, self._lateness + LATEST))
             self._written = now
 
     @property
@@ -114,11 +121,11 @@ class DelayLine:
             if self._anchor is None or self._lateness is None:
                 self._delay = delay
                 return np.zeros(FRAME, np.int16)
+            age = now - lead - self._anchor  # of the newest sound, just when it is needed
+            self._age = age if self._age is None else max(age, self._age)
             target = self._head + (now - max(delay, self._lateness + CUSHION + lead) - self._anchor) * AUDIO_RATE
             frame = self._play(target)
-            if self._position is None:
-                self._delay = delay
-            else:
+            if self._position is not None:
                 self._delay = now - (self._anchor + (self._position - FRAME - self._head) / AUDIO_RATE)
         return np.clip(np.rint(frame), -32768, 32767).astype(np.int16)
 
