@@ -1,4 +1,4 @@
-"""Latency from two series: what went in, and what came out. Pure functions of their arguments; times in milliseconds."""
+"""Latency from two series, what went in and what came out. Pure functions of their arguments; times in ms."""
 
 from __future__ import annotations
 

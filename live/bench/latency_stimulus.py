@@ -97,7 +97,7 @@ def make_stimulus(folder: Path, avatar: Avatar, fps: int, seed: int = 1) -> Stim
     write_wav(speech, speech_with_silences(list(_utterances(folder)), SPEECH_SECONDS, rng))
     pad = (WIDTH - HEIGHT) / 2
     in_film = Box((mouth.left * HEIGHT + pad) / WIDTH, mouth.top, mouth.width * HEIGHT / WIDTH, mouth.height)
-    grown = Box(mouth.left - 0.02, mouth.top - 0.03, mouth.width + 0.04, mouth.height + 0.05)
+    grown = Box(mouth.left - 0.03, mouth.top - 0.06, mouth.width + 0.06, mouth.height + 0.08)
     return Stimulus(film, speech, in_film, grown, (closed, opened), _avatar_faces(avatar))
 
 
@@ -162,7 +162,7 @@ def trim(samples: NDArray[np.int16], share: float = 0.06) -> NDArray[np.int16]:
     """Cut what is quieter than `share` of the peak at both ends, and set the peak to 60 % of full scale."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > share * np.abs(samples.astype(np.int32)).max())
     cut = samples[loud[0] : loud[-1] + 1].astype(np.float64)
-    return np.rint(cut * (0.6 * 32767 / np.abs(cut).max())).astype(np.int16)
+    return np.asarray(np.rint(cut * (0.6 * 32767 / np.abs(cut).max())), np.int16)
 
 
 def write_wav(path: Path, samples: NDArray[np.int16]) -> None:
