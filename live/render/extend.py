@@ -7,10 +7,16 @@ is known stays exactly as it is.
 
 from __future__ import annotations
 
+from typing import Final
+
 import numba
 import numpy as np
 
 from live.frames import FloatArray
+
+SATURATION: Final = 0.5
+"""Weight of a coarse cell per fully known fine one. With 1, a single pixel that becomes known would count as a whole
+cell at every level, and what is filled far away would jump; with 1/4, thin structures would be forgotten."""
 
 
 def push_pull(values: FloatArray, weight: FloatArray) -> FloatArray:
@@ -34,7 +40,7 @@ def push_pull(values: FloatArray, weight: FloatArray) -> FloatArray:
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _push(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Halve: weighted means of 2×2 cells, and their weight, saturated at 1 so that sparse data counts in full."""
+    """Halve: weighted means of 2×2 cells, and their weight; sparse data gains weight, but not all at once."""
     height, width, channels = values.shape
     rows, columns = (height + 1) // 2, (width + 1) // 2
     coarse = np.zeros((rows, columns, channels), np.float32)
@@ -50,7 +56,7 @@ def _push(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArra
             if total > 0.0:
                 for k in range(channels):
                     coarse[y, x, k] /= total
-            known[y, x] = min(total, np.float32(1.0))
+            known[y, x] = min(total * np.float32(SATURATION), np.float32(1.0))
     return coarse, known
 
 

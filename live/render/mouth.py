@@ -28,6 +28,8 @@ TOOTH_FADE_CM: Final = 6.0
 WALL_FADE_CM: Final = 3.2
 """Light falls to 1/e over this depth behind the front teeth: on teeth and tongue; on gums and the mouth's wall."""
 AMBIENT: Final = 0.5
+TOOTH_AMBIENT: Final = 0.75
+"""Share of light without direction: of soft parts, and of teeth, which are translucent."""
 LIGHT: Final = (0.0, 0.45, 0.89)
 """Direction to the light: in front and above."""
 LIP_SHADOW: Final = 0.3
@@ -95,6 +97,7 @@ class MouthLayer:
         self._albedo = np.ascontiguousarray(self._albedo[used])
         any_tooth = (surface.is_upper_tooth | surface.is_lower_tooth)[used]
         self._tooth_rows = np.flatnonzero(any_tooth)
+        self._ambient = np.where(any_tooth, TOOTH_AMBIENT, AMBIENT).astype(np.float32)
         bright = any_tooth | surface.is_tongue[used]
         self._depth_fade = np.where(bright, TOOTH_FADE_CM, WALL_FADE_CM).astype(np.float32)
         arch = surface.model.mesh_mean[used][self._tooth_rows] - np.array([0, 0, ARCH_CENTRE_Z], np.float32)
@@ -150,7 +153,7 @@ class MouthLayer:
         facing = np.clip(normals @ np.array(LIGHT, np.float32), 0, 1)
         # Teeth are lit as one arch: at this size every tooth's own edges would look like gaps.
         facing[self._tooth_rows] = np.clip(self._arch_normals @ driving.rotation[2], 0, 1)
-        shade = light * (AMBIENT + (1 - AMBIENT) * facing)
+        shade = light * (self._ambient + (1 - self._ambient) * facing)
         colour = np.ascontiguousarray(self._albedo * shade[:, None], np.float32)
         grid = points * np.float32(extent) - np.array([x, y, 0], np.float32)
         values, triangles, _ = rasterise(

@@ -23,6 +23,7 @@ from live.render.opening import eye_outline, mouth_outline, opening_mask
 from live.render.posed import PosedFace
 from live.render.rasterise import NO_TRIANGLE, rasterise, vertex_normals
 from live.render.surface import Surface
+from live.render.warp import blur
 
 VISIBILITY_GRID: Final = 192
 """Side of the z-buffer in which the photo's own occlusion is found."""
@@ -38,6 +39,9 @@ STILL_FROM: Final = 2.6
 """Ellipse radii from which the picture does not follow the head."""
 SPREAD_CM: Final = 7.5
 """Distance from the mesh over which its own deformation fades out."""
+SMOOTH_CM: Final = 1.2
+"""Width of the smoothing of what is filled in, and distance from the mesh at which it is in full effect."""
+_CROSS: Final = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 BORDER: Final = 0.12
 """Width of the strip along the frame's border over which all motion fades to zero, crop sides."""
 
@@ -119,19 +123,31 @@ def motion_prior(surface: Surface, source: SourceView, driving: PosedFace, size:
     known = skin * (values[..., 2] > 0)
     centres = pixel_centres(width, height)
     rigid = rigid_displacement(surface, source.posed, driving, size)
-    displacement = push_pull(values[..., :2] - rigid, known)
-    away = cv2.distanceTransform((1 - skin).astype(np.uint8), cv2.DIST_L2, 3) / np.float32(width)
-    fade = smooth_step(away, SPREAD_CM * driving.scale, 0.0)
-    displacement *= fade[..., None]
-    displacement += rigid
-    displacement *= border_fade(width, height, BORDER)[..., None]
+    displacement = values[..., :2] - rigid
+    # Only the rim of what is known is extended: motion is steep there, and averages from further in would repeat skin.
+    inner = np.asarray(cv2.erode(known, _CROSS, borderValue=0), np.float32)
+    displacement = np.where(known[..., None] > 0, displacement, push_pull(displacement, known - inner))
+    away = cv2.distanceTransform((1 - skin).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(width)
+    # Smooth where nothing is known: the pyramid's cells and the outline's pixels must not show when the mesh moves on.
+    sigma = SMOOTH_CM * driving.scale * width
+    away = np.where(skin > 0, 0, blur(away, sigma))
+    smooth = smooth_step(away, 0.0, SMOOTH_CM * driving.scale)[..., None]
+    displacement += (blur(displacement, sigma) - displacement) * smooth
+    displacement *= smooth_step(away, SPREAD_CM * driving.scale, 0.0)[..., None]
     eyes = opening_mask(eye_outline(driving.landmarks, RIGHT_EYE), size)
     eyes = np.maximum(eyes, opening_mask(eye_outline(driving.landmarks, LEFT_EYE), size))
+    mouth = opening_mask(mouth_outline(driving.landmarks), size)
+    # At the head's own outline motion is so steep that neighbouring pixels of the rim differ: even them out.
+    head = blur(np.minimum(skin + mouth + eyes, 1), 1.0)
+    rim = np.maximum(1 - np.abs(2 * head - 1), 0)[..., None]
+    displacement += (blur(displacement, 1.0) - displacement) * rim
+    displacement += rigid
+    displacement *= border_fade(width, height, BORDER)[..., None]
     return MotionPrior(
         flow=centres + displacement,
         skin=skin,
         hidden=skin - known,
-        mouth=opening_mask(mouth_outline(driving.landmarks), size),
+        mouth=mouth,
         eyes=eyes,
         uv=np.ascontiguousarray(values[..., 3:5]),
     )

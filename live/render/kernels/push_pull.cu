@@ -24,7 +24,7 @@ extern "C" __global__ void push_level(const float* fine, const float* fine_weigh
     }
     if (total > 0.0f)
         for (int k = 0; k < channels; ++k) to[k] /= total;
-    coarse_weight[i] = fminf(total, 1.0f);
+    coarse_weight[i] = fminf(total * 0.5f, 1.0f);  // SATURATION of live/render/extend.py
 }
 
 // count = batch * height * width of the fine level, which is completed in place.
