@@ -28,7 +28,7 @@ def smooth_step(values: ArrayLike, zero_at: float, one_at: float) -> FloatArray:
 
 @cache
 def border_fade(width: int, height: int, strip: float) -> FloatArray:
-    """Read-only float32 (height, width): 0 in the pixels at the frame's border, 1 from `strip` (share of the side) inwards."""
+    """Read-only float32 (height, width): 0 in the pixels at the border, 1 from `strip` (share of the side) inwards."""
     centres = pixel_centres(width, height)
     fade = smooth_step(np.minimum(centres, 1 - centres).min(-1), 0.75 / min(width, height), strip)
     fade.flags.writeable = False
