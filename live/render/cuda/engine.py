@@ -235,7 +235,7 @@ class Engine:
             torch.cuda.synchronize()
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._compute):
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._compute, capture_error_mode="thread_local"):
                 self._draw(size)
         torch.cuda.synchronize()
         self._graphs[size] = graph

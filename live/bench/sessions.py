@@ -1,0 +1,295 @@
+"""`live bench sessions`: how many sessions of 25 frames/s one machine carries with p95 below 40 ms.
+
+Each session is a thread that wants a frame every 40 ms, starting at a moment of its own, and skips what it is too late
+for, as a live session does. A frame's latency counts from the moment it was due until its picture is there.
+
+`--device cuda` shares one card through the batcher and measures the card's side: upload, networks, blending,
+download, with pictures of the geometry prepared beforehand; `--geometry` draws them too, each session on its own
+thread, as in real use (needs the face tracker once, for the portrait). `--device cpu` measures the renderers of the
+processor with all they do. `--dry` runs the card's code on the processor with a tiny network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from live.errors import LiveError
+
+PERIOD: Final = 0.04
+"""Seconds per frame: 25 frames/s."""
+
+LIMIT_MS: Final = 40.0
+"""p95 latency that counts as held."""
+
+MAX_SKIPPED: Final = 0.01
+"""Share of frames that may be skipped for being a whole period late."""
+
+WARM_UP: Final = 5
+"""First frames of each session that do not count."""
+
+DrawFrame = Callable[[int], object]
+"""Renders a session's frame of that number and returns when it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a number of sessions got.
+
+    Attributes:
+        sessions: how many there were.
+        frames: frames that counted.
+        skipped: share of frames that were not drawn because the session was more than a period late.
+        p50_ms, p95_ms, worst_p95_ms: latency over all frames, and the worst session's p95.
+        fps: frames per second of all sessions together.
+        held: whether p95 stayed below the limit and next to nothing was skipped.
+    """
+
+    sessions: int
+    frames: int
+    skipped: float
+    p50_ms: float
+    p95_ms: float
+    worst_p95_ms: float
+    fps: float
+    held: bool
+
+
+def carry(draws: list[DrawFrame], seconds: float, *, seed: int = 0) -> Outcome:
+    """Run sessions at 25 frames/s for `seconds`, each with its own phase.
+
+    Args:
+        draws: one per session; called from a thread of its own.
+        seconds: how long.
+        seed: of the phases.
+
+    Raises:
+        LiveError: no session drew anything, e.g. because every frame failed.
+    """
+    phases = random.Random(seed)
+    start = time.perf_counter() + 0.1
+    frames = max(int(seconds / PERIOD), WARM_UP + 1)
+    latencies: list[list[float]] = [[] for _ in draws]
+    skipped = [0] * len(draws)
+    errors: list[str] = []
+
+    def live(number: int, draw: DrawFrame, phase: float) -> None:
+        for i in range(frames):
+            due = start + phase + i * PERIOD
+            now = time.perf_counter()
+            if now < due:
+                time.sleep(due - now)
+            elif now > due + PERIOD:
+                skipped[number] += i >= WARM_UP
+                continue
+            try:
+                draw(i)
+            except Exception as error:
+                errors.append(f"{type(error).__name__}: {error}")
+                return
+            if i >= WARM_UP:
+                latencies[number].append((time.perf_counter() - due) * 1e3)
+
+    threads = [
+        threading.Thread(target=live, args=(i, draw, phases.random() * PERIOD), daemon=True)
+        for i, draw in enumerate(draws)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    every = np.concatenate([np.array(times) for times in latencies]) if draws else np.zeros(0)
+    if errors or not len(every):
+        raise LiveError(f"Sessions failed: {errors[0] if errors else 'no frame was drawn'}.")
+    p50, p95 = (float(x) for x in np.percentile(every, (50, 95)))
+    worst = max(float(np.percentile(times, 95)) for times in latencies if times)
+    share = sum(skipped) / (len(every) + sum(skipped))
+    held = p95 < LIMIT_MS and share <= MAX_SKIPPED
+    rate = len(every) / ((frames - WARM_UP) * PERIOD)
+    return Outcome(len(draws), len(every), share, p50, p95, worst, rate, held)
+
+
+def most_sessions(attempt: Callable[[int], Outcome], counts: list[int]) -> tuple[int, list[Outcome]]:
+    """Try growing numbers of sessions until one is not held, then the middle between the last two.
+
+    Returns the largest number that held (0: none) and every outcome.
+    """
+    outcomes: list[Outcome] = []
+    best = 0
+    for count in counts:
+        outcomes.append(attempt(count))
+        if not outcomes[-1].held:
+            middle = (best + count) // 2
+            if best < middle < count:
+                outcomes.append(attempt(middle))
+                best = middle if outcomes[-1].held else best
+            return best, outcomes
+        best = count
+    return best, outcomes
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Define the options."""
+    parser.add_argument("--device", default="cpu", help="cpu (the default), cuda or cuda:N")
+    parser.add_argument("--renderer", default="auto", help="with --device cpu: which renderer (default: auto)")
+    parser.add_argument("--size", type=int, default=256, help="side of the pictures, pixels (default: 256)")
+    parser.add_argument("--counts", default="", help="numbers of sessions to try, e.g. 1,2,4 (default: by device)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="how long to run each number (default: 6)")
+    parser.add_argument("--geometry", action="store_true", help="with --device cuda: draw the geometry too")
+    parser.add_argument("--dry", action="store_true", help="the card's code on the processor, tiny; times mean nothing")
+    parser.add_argument(
+        "--out", type=Path, default=None, metavar="DIR", help="write JSON and Markdown into this folder"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, print and write. Raises `LiveError` where the device is missing."""
+    if args.dry or args.device.startswith("cuda"):
+        name, facts, attempt, close = _card(args)
+        counts = [1, 2] if args.dry else [16, 32, 64, 96, 128, 192, 256]
+    else:
+        name, facts, attempt, close = _processor(args)
+        counts = [1, 2, 3, 4, 6, 8, 12, 16]
+    counts = [int(n) for n in args.counts.split(",") if n] or counts
+    try:
+        best, outcomes = most_sessions(attempt, counts)
+    finally:
+        close()
+    data = {"what": name, **facts, "limit_ms": LIMIT_MS, "held": best, "outcomes": [asdict(o) for o in outcomes]}
+    text = _markdown(data, outcomes)
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        stem = f"{facts['slug']}-sessions" + ("-geometry" if args.geometry else "")
+        (args.out / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        (args.out / f"{stem}.md").write_text(text, encoding="utf-8")
+    print(text)
+    return 0
+
+
+Prepared = tuple[str, dict[str, Any], Callable[[int], Outcome], Callable[[], None]]
+"""What is measured, facts for the report, the measurement for a number of sessions, and how to end."""
+
+
+def _card(args: argparse.Namespace) -> Prepared:
+    from live.bench.network_cases import live_case
+    from live.bench.render_cuda import describe
+    from live.render.cuda.card import MAX_BATCH, SharedCard
+    from live.render.cuda.device import open_device
+    from live.render.cuda.engine import Engine
+
+    device = open_device("cpu" if args.dry else args.device)
+    case = live_case(device, small=args.dry, side=args.size)
+    card = SharedCard(Engine(case.program, max_batch=2 if args.dry else MAX_BATCH))
+    frames = [case.frame() for _ in range(8)]
+    places = case.program.portraits
+
+    def attempt(count: int) -> Outcome:
+        sessions = [card.batcher.open() for _ in range(count)]
+        draws: list[DrawFrame] = [
+            lambda i, session=session, slot=number % places: session.render((slot, frames[i % len(frames)]))  # type: ignore[misc]
+            for number, session in enumerate(sessions)
+        ]
+        try:
+            return carry(draws, args.seconds)
+        finally:
+            for session in sessions:
+                session.close()
+
+    what = f"LivePIRenderer, {case.program.size[0]}², card side only, batches up to {card.engine.max_batch}"
+    facts = describe(device.name, dry=args.dry)
+    if not args.geometry:
+        return what, facts, attempt, card.close
+    make = _renderers(lambda avatar: _cuda_renderer(avatar, card))
+    return what.replace("card side only", "geometry included"), facts, _with_renderers(make, args.seconds), card.close
+
+
+def _cuda_renderer(avatar: Any, card: Any) -> Any:
+    from live.render.cuda.renderer import CudaRenderer
+
+    return CudaRenderer(avatar, card)
+
+
+def _processor(args: argparse.Namespace) -> Prepared:
+    from live.render import create_renderer
+
+    make = _renderers(lambda avatar: create_renderer(avatar, args.renderer, (args.size, args.size)))
+    import platform
+
+    facts = {"device": platform.processor() or platform.machine(), "slug": "cpu", "dry": False}
+    what = f"renderer {args.renderer}, {args.size}², geometry included"
+    return what, facts, _with_renderers(make, args.seconds), lambda: None
+
+
+def _renderers(make: Callable[[Any], Any]) -> Callable[[], Any]:
+    """A function that makes one session's renderer for the portrait that ships."""
+    from importlib import resources
+
+    from live.render.avatar import Avatar
+
+    with resources.as_file(resources.files("live") / "assets" / "portraits" / "collins.jpg") as path:
+        avatar = Avatar.create(path)
+    return lambda: make(avatar)
+
+
+def _with_renderers(make: Callable[[], Any], seconds: float) -> Callable[[int], Outcome]:
+    def attempt(count: int) -> Outcome:
+        renderers = [make() for _ in range(count)]
+        rng = np.random.default_rng(0)
+        try:
+            return carry([_speaking(renderer, rng.random() * 10) for renderer in renderers], seconds)
+        finally:
+            for renderer in renderers:
+                renderer.close()
+
+    return attempt
+
+
+def _speaking(renderer: Any, offset: float) -> DrawFrame:
+    """Frames of somebody who turns his head and opens his mouth."""
+    from live.frames import MotionFrame
+    from live.motion.arkit import ARKIT_INDEX
+
+    def draw(i: int) -> object:
+        motion = MotionFrame.neutral(i * PERIOD)
+        t = offset + i * PERIOD
+        motion.expression[ARKIT_INDEX["jawOpen"]] = 0.3 + 0.3 * np.sin(9 * t)
+        motion.expression[ARKIT_INDEX["mouthPucker"]] = 0.2 + 0.2 * np.sin(5 * t)
+        motion.rotation[:] = 0.1 * np.sin(2 * t), 0.2 * np.sin(1.3 * t), 0.05 * np.sin(t)
+        return renderer.render(motion)
+
+    return draw
+
+
+def _markdown(data: dict[str, Any], outcomes: list[Outcome]) -> str:
+    lines = [f"# Sessions on {data['device']}", ""]
+    if data["dry"]:
+        lines += ["**Dry run on the processor with a tiny network: these figures mean nothing.**", ""]
+    lines += [f"{data['what']}; 25 frames/s each, p95 below {LIMIT_MS:.0f} ms: **{data['held']} sessions**.", ""]
+    lines += [
+        "| sessions | frames/s | p50 ms | p95 ms | worst session's p95 | skipped | held |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for o in outcomes:
+        numbers = f"{o.fps:.0f} | {o.p50_ms:.1f} | {o.p95_ms:.1f} | {o.worst_p95_ms:.1f} | {o.skipped:.1%}"
+        lines.append(f"| {o.sessions} | {numbers} | {'yes' if o.held else 'no'} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """`python -m live.bench.sessions`: the same without the command line's other parts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_arguments(parser)
+    return run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
