@@ -67,6 +67,7 @@ class Score:
     opening_correlation: float = float("nan")
     width_correlation: float = float("nan")
     lag_ms: float = float("nan")
+    shifted_correlation: float = float("nan")
     lip_distance: float = float("nan")
     jitter_ratio: float = float("nan")
     closures: list[bool] = field(default_factory=list)
@@ -187,7 +188,7 @@ def score(clip: Clip, system: str, times: Curve, weights: FloatArray, lips: LipM
         predicted = lips.opening(expression)
         result.opening_correlation = correlation(reference.opening, predicted)
         result.width_correlation = correlation(reference.width, lips.width(expression))
-        result.lag_ms = lag(reference.pts, reference.opening, grid, opening)
+        result.lag_ms, result.shifted_correlation = lag(reference.pts, reference.opening, grid, opening)
         moved = lips.landmarks(expression) - lips.landmarks(np.zeros_like(expression))
         error = (moved[:, list(LIPS)] - reference.lips)[:, :, :2]
         result.lip_distance = float(np.linalg.norm(error, axis=2).mean())
@@ -228,6 +229,7 @@ def summary(scores: list[Score]) -> list[dict[str, object]]:
                     "opening_correlation": _median([s.opening_correlation for s in chosen]),
                     "width_correlation": _median([s.width_correlation for s in chosen]),
                     "lag_ms": _median([s.lag_ms for s in chosen]),
+                    "shifted_correlation": _median([s.shifted_correlation for s in chosen]),
                     "lip_distance": _median([s.lip_distance for s in chosen]),
                     "jitter_ratio": _median([s.jitter_ratio for s in chosen]),
                     "closure_recall": round(float(np.mean(closed)), 3) if closed else None,
@@ -241,16 +243,17 @@ def summary(scores: list[Score]) -> list[dict[str, object]]:
 
 def report(table: list[dict[str, object]], scores: list[Score]) -> str:
     """The tables in Markdown."""
-    heads = ("group", "system", "clips", "opening r", "width r", "lag ms", "lip distance", "jitter", "closure recall",
+    heads = ("group", "system", "clips", "opening r", "width r", "lag ms", "r shifted", "lip distance", "jitter", "closure recall",
              "open vowels closed", "silence closed")  # fmt: skip
-    keys = ("group", "system", "clips", "opening_correlation", "width_correlation", "lag_ms", "lip_distance",
+    keys = ("group", "system", "clips", "opening_correlation", "width_correlation", "lag_ms", "shifted_correlation", "lip_distance",
             "jitter_ratio", "closure_recall", "open_vowels_closed", "silence_closed")  # fmt: skip
     lines = [
         "# Speech to mouth",
         "",
         f"Targets: {TARGETS}. Look-ahead {1000 * LOOK_AHEAD:.0f} ms at 25 and 50 fps, at most "
         f"{1000 * (LOOK_AHEAD + STEP):.0f} ms at other rates; lag is the shift with the best correlation, "
-        "positive = late.",
+        "positive = late; r shifted is that correlation. "
+        "Clips from the web need not have their own sound in sync: r shifted tells what lag hides.",
         "Correlations, lag, distance and jitter are medians over clips. Lengths are in pupil distances "
         f"(lips count as closed up to {CLOSED}); jitter is relative to the tracked face's.",
         "",
@@ -262,13 +265,14 @@ def report(table: list[dict[str, object]], scores: list[Score]) -> str:
         "",
         "## Per clip (network)",
         "",
-        "| clip | opening r | width r | lag ms | lip distance | closures |",
-        "|" + "---|" * 6,
+        "| clip | opening r | width r | lag ms | r shifted | lip distance | closures |",
+        "|" + "---|" * 7,
     ]
     for s in scores:
         if s.system == "network":
             closed = f"{sum(s.closures)}/{len(s.closures)}" if s.closures else ""
-            cells = (s.clip, s.opening_correlation, s.width_correlation, s.lag_ms, s.lip_distance, closed)
+            r, shifted = s.opening_correlation, s.shifted_correlation
+            cells = (s.clip, r, s.width_correlation, s.lag_ms, shifted, s.lip_distance, closed)
             lines.append("| " + " | ".join(_cell(c) for c in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -29,8 +29,8 @@ def correlation(a: Curve, b: Curve) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def lag(pts: Curve, tracked: Curve, grid: Curve, predicted: Curve) -> float:
-    """Milliseconds by which the prediction is late: the shift with the best correlation within ±200 ms.
+def lag(pts: Curve, tracked: Curve, grid: Curve, predicted: Curve) -> tuple[float, float]:
+    """Milliseconds by which the prediction is late and the correlation then: the best shift within ±200 ms.
 
     Args:
         pts: (n,) s, times of `tracked` (n,).
@@ -39,8 +39,9 @@ def lag(pts: Curve, tracked: Curve, grid: Curve, predicted: Curve) -> float:
     shifts = np.arange(-LONGEST_LAG_S, LONGEST_LAG_S + 1e-9, 0.005)
     scores = [correlation(tracked, np.interp(pts + shift, grid, predicted)) for shift in shifts]
     if np.all(np.isnan(scores)):
-        return float("nan")
-    return float(1000.0 * shifts[int(np.nanargmax(scores))])
+        return float("nan"), float("nan")
+    best = int(np.nanargmax(scores))
+    return float(1000.0 * shifts[best]), float(scores[best])
 
 
 def closures(spans: Sequence[Span], grid: Curve, opening: Curve) -> list[bool]:
