@@ -35,7 +35,7 @@ class Response:
         event: instant of the event at the source, ms.
         onset: latency until the first presented picture that shows a beginning, ms.
         half: latency until the first presented picture past the middle of the change, ms.
-        frame: index of the picture of `onset`.
+        frame: index of the picture that counts: of `half` for jumps, of `onset` for speech.
     """
 
     event: float
@@ -89,7 +89,7 @@ def step_responses(
         onset = half
         while onset > 0 and shown[onset - 1] > event and progress[onset - 1] >= ONSET_SHARE:
             onset -= 1
-        found.append(Response(event, float(shown[onset] - event), float(shown[half] - event), onset))
+        found.append(Response(event, float(shown[onset] - event), float(shown[half] - event), half))
     return found, missed
 
 

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from live.errors import LiveError
-from live.frames import AUDIO_RATE, Image
+from live.frames import AUDIO_RATE, Image, MotionFrame
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.landmark_groups import LIPS
+from live.motion.retargeted import speaking_rest
 from live.render.avatar import Avatar
 from live.render.geometric import GeometricRenderer
 
@@ -73,6 +74,7 @@ class Stimulus:
         avatar_mouth: around the mouth in the avatar's pictures; larger, because the head may move.
         film_faces: the face in the film with its mouth closed and open, uint8 (480, 640, 3).
         avatar_faces: the avatar at rest and with its jaw `REFERENCE_JAW` wider, uint8 (512, 512, 3).
+        speaking_faces: the same with the mouth relaxed, as it is while it speaks.
     """
 
     film: Path
@@ -81,6 +83,7 @@ class Stimulus:
     avatar_mouth: Box
     film_faces: tuple[Image, Image]
     avatar_faces: tuple[Image, Image]
+    speaking_faces: tuple[Image, Image]
 
 
 def make_stimulus(folder: Path, avatar: Avatar, fps: int, seed: int = 1) -> Stimulus:
@@ -98,7 +101,11 @@ def make_stimulus(folder: Path, avatar: Avatar, fps: int, seed: int = 1) -> Stim
     pad = (WIDTH - HEIGHT) / 2
     in_film = Box((mouth.left * HEIGHT + pad) / WIDTH, mouth.top, mouth.width * HEIGHT / WIDTH, mouth.height)
     grown = Box(mouth.left - 0.03, mouth.top - 0.06, mouth.width + 0.06, mouth.height + 0.08)
-    return Stimulus(film, speech, in_film, grown, (closed, opened), _avatar_faces(avatar))
+    renderer = GeometricRenderer(avatar)
+    faces = _reference_faces(renderer, avatar.rest)
+    speaking = _reference_faces(renderer, speaking_rest(avatar.rest))
+    renderer.close()
+    return Stimulus(film, speech, in_film, grown, (closed, opened), faces, speaking)
 
 
 def luma_crop(picture: Image, box: Box, columns: int, rows: int) -> NDArray[np.uint8]:
@@ -191,14 +198,10 @@ def _faces(avatar: Avatar) -> tuple[Image, Image, Box]:
     return np.ascontiguousarray(framed[0], np.uint8), np.ascontiguousarray(framed[1], np.uint8), mouth
 
 
-def _avatar_faces(avatar: Avatar) -> tuple[Image, Image]:
-    renderer = GeometricRenderer(avatar)
-    rest = avatar.rest
+def _reference_faces(renderer: GeometricRenderer, rest: MotionFrame) -> tuple[Image, Image]:
     wider = rest.expression.copy()
     wider[ARKIT_INDEX["jawOpen"]] += REFERENCE_JAW
-    faces = renderer.render(rest), renderer.render(replace(rest, expression=wider))
-    renderer.close()
-    return faces
+    return renderer.render(rest), renderer.render(replace(rest, expression=wider))
 
 
 def _utterances(folder: Path) -> Iterator[NDArray[np.int16]]:

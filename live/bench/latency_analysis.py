@@ -1,0 +1,263 @@
+"""From the probe's record of one run to its figures. All times in milliseconds of the page's clock."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from live.bench.latency_browser import COLUMNS, ROWS, Record
+from live.bench.latency_estimators import (
+    Response,
+    drift,
+    envelope_lag,
+    freezes,
+    match_onsets,
+    quantiles,
+    speech_responses,
+    step_responses,
+)
+from live.bench.latency_signals import MouthReader, Series, SoundLevel, chunk_times, sound_onsets, steps
+from live.bench.latency_stimulus import Stimulus, luma_crop
+from live.errors import LiveError
+
+WARM_UP_MS: Final = 4000.0
+"""What happens in this time after the first picture is not counted: models warm up, buffers find their size."""
+
+COUNTERS: Final = (
+    "framesReceived",
+    "framesDecoded",
+    "framesDropped",
+    "freezeCount",
+    "totalFreezesDuration",
+    "keyFramesDecoded",
+    "packetsLost",
+    "jitterBufferDelay",
+    "jitterBufferEmittedCount",
+    "jitterBufferTargetDelay",
+    "concealedSamples",
+    "totalSamplesReceived",
+    "framesSent",
+    "framesEncoded",
+    "totalEncodeTime",
+    "nackCount",
+    "pliCount",
+    "estimatedPlayoutTimestamp",
+    "currentRoundTripTime",
+    "availableOutgoingBitrate",
+    "qualityLimitationReason",
+)
+"""What is kept of the browser's own statistics (W3C webrtc-stats)."""
+
+LISTS: Final = ("self", "avatar", "sound", "pulls", "stats", "pings", "messages")
+
+
+@dataclass(slots=True)
+class Run:
+    """One driver on one pipeline.
+
+    Attributes:
+        pipeline: "live" or "stock".
+        driver: "webcam" or "microphone".
+        figures: plain numbers for JSON.
+        series: curves for the plot, by name: (times, values).
+        responses: the events that were answered.
+    """
+
+    pipeline: str
+    driver: str
+    figures: dict[str, Any]
+    series: dict[str, tuple[Series, Series]] = field(default_factory=dict)
+    responses: list[Response] = field(default_factory=list)
+
+
+def merge(records: list[Record]) -> Record:
+    """Records that were taken one after the other as one."""
+    merged: Record = dict(records[-1])
+    for name in LISTS:
+        merged[name] = [item for record in records for item in record[name]]
+    return merged
+
+
+def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> Run:
+    """Evaluate a run.
+
+    Raises:
+        LiveError: the page presented too few pictures.
+    """
+    pictures = [p for p in record["avatar"] if p["width"] > 16]
+    if len(pictures) < 30:
+        raise LiveError(
+            f"The page presented only {len(pictures)} pictures.", "See whether `live serve` works on this machine."
+        )
+    begin = float(pictures[0]["shown"]) + WARM_UP_MS
+    shown = np.array([p["shown"] for p in pictures], np.float64)
+    opening = mouth_reader(stimulus, driver).read(_crops(pictures))
+    local, remote = _sound(record, "local"), _sound(record, "remote")
+    sound_events, sound_latencies = match_onsets(sound_onsets(local), sound_onsets(remote))
+    late_enough = sound_events >= begin
+    sound_events, sound_latencies = sound_events[late_enough], sound_latencies[late_enough]
+    series = {"avatar": (shown, opening), "microphone": (local.times, local.level), "ear": (remote.times, remote.level)}
+
+    if driver == "webcam":
+        films = record["self"]
+        captured = np.array([p["captured"] or p["at"] for p in films], np.float64)
+        film_opening = mouth_reader(stimulus, "film").read(_crops(films))
+        series["film"] = (captured, film_opening)
+        events = [step for step in steps(captured, film_opening) if step[0] >= begin]
+        responses, missed = step_responses(events, shown, opening)
+        latencies = np.array([r.half for r in responses])
+        skews = _interpolated_skews(responses, sound_events, sound_latencies)
+        camera_fps = _rate(captured[captured >= begin])
+    else:
+        onsets = sound_onsets(local)
+        responses, missed = speech_responses(onsets[onsets >= begin], shown, opening)
+        latencies = np.array([r.onset for r in responses])
+        heard = dict(zip(sound_events.tolist(), sound_latencies.tolist(), strict=True))
+        skews = np.array([heard[r.event] - r.onset for r in responses if r.event in heard])
+        camera_fps = float("nan")
+
+    counted = shown[shown >= begin]
+    stamped = _stamped(record, pictures, begin)
+    figures: dict[str, Any] = {
+        "latency_ms": quantiles(latencies),
+        "latency_onset_ms": quantiles([r.onset for r in responses]),
+        "latency_half_ms": quantiles([r.half for r in responses]),
+        "answered": len(responses),
+        "unanswered": missed,
+        "sound_latency_ms": quantiles(sound_latencies),
+        "sound_latency_by_correlation_ms": _correlated(record),
+        "skew_ms": quantiles(skews) | {"abs_p95": quantiles(np.abs(skews))["p95"]},
+        "camera_fps": camera_fps,
+        "avatar_fps": _rate(counted),
+        "interval_ms": quantiles(np.diff(counted)),
+        "freezes": freezes(counted),
+        "drops": _drops(record, pictures, begin),
+        "stamped": stamped["figures"],
+        "not_stamped_ms": quantiles(
+            [
+                (r.half if driver == "webcam" else r.onset) - stamped["totals"][r.frame]
+                for r in responses
+                if r.frame in stamped["totals"]
+            ]
+        ),
+        "clock_error_ms": stamped["clock_error"],
+        "drift_ms": {
+            "latency": drift(np.array([r.event for r in responses]), latencies),
+            "sound": drift(sound_events, sound_latencies),
+            "skew": drift(np.arange(len(skews), dtype=np.float64), skews),
+        },
+        "browser": _browser(record),
+    }
+    return Run(pipeline, driver, figures, series, responses)
+
+
+def mouth_reader(stimulus: Stimulus, which: str) -> MouthReader:
+    """For the film (`film`), or the avatar driven by `webcam` or `microphone`."""
+    faces = {"film": stimulus.film_faces, "webcam": stimulus.avatar_faces, "microphone": stimulus.speaking_faces}[which]
+    box = stimulus.film_mouth if which == "film" else stimulus.avatar_mouth
+    rest, opened = (luma_crop(face, box, COLUMNS, ROWS) for face in faces)
+    return MouthReader(rest, opened)
+
+
+def _crops(pictures: list[dict[str, Any]]) -> NDArray[np.uint8]:
+    data = [np.frombuffer(base64.b64decode(p["luma"]), np.uint8) for p in pictures]
+    return np.stack(data).reshape(-1, ROWS, COLUMNS) if data else np.zeros((0, ROWS, COLUMNS), np.uint8)
+
+
+def _sound(record: Record, name: str) -> SoundLevel:
+    """Level over time. A captured sample is as old as the rest of its chunk is long; a received one waits for the ones
+    before it to be played."""
+    chunks = [c for c in record["pulls"] if c["name"] == name and c["bins"]]
+    if not chunks:
+        return SoundLevel(np.zeros(0), np.zeros(0))
+    at = chunk_times(np.array([c["at"] for c in chunks]), np.array([c["end"] for c in chunks]))
+    begins = at - [len(c["bins"]) for c in chunks] if name == "local" else at
+    times = np.concatenate([begin + np.arange(len(c["bins"])) for begin, c in zip(begins, chunks, strict=True)])
+    levels = np.concatenate([c["bins"] for c in chunks]).astype(np.float64)
+    order = np.argsort(times, kind="stable")
+    return SoundLevel(times[order], levels[order])
+
+
+def _correlated(record: Record) -> float:
+    """Microphone to ear on one sample clock, the AudioWorklet's; independent of onsets and of message delivery."""
+    blocks = record["sound"]
+    if not blocks:
+        return float("nan")
+    local, remote = (np.concatenate([b[name] for b in blocks]).astype(np.float64) for name in ("local", "remote"))
+    started = int(np.argmax(remote > 0)) + round(WARM_UP_MS)
+    return envelope_lag(local[started:], remote[started:])
+
+
+def _interpolated_skews(responses: list[Response], events: Series, latencies: Series) -> Series:
+    """Sound latency minus picture latency, at each jump between two heard onsets: positive = sound comes later."""
+    if len(events) < 2:
+        return np.zeros(0)
+    inside = [r for r in responses if events[0] <= r.event <= events[-1]]
+    return np.array([float(np.interp(r.event, events, latencies)) - r.half for r in inside])
+
+
+def _rate(times: Series) -> float:
+    return float((len(times) - 1) * 1e3 / (times[-1] - times[0])) if len(times) > 1 else float("nan")
+
+
+def _stamped(record: Record, pictures: list[dict[str, Any]], begin: float) -> dict[str, Any]:
+    """What the server says about the pictures that were presented, on the page's clock."""
+    pings = record["pings"]
+    reported = {f["rtp"]: f for s in record["stats"] for f in s.get("frames", ()) if "capture_ms" in f}
+    if not pings or not reported:
+        return {"figures": None, "totals": {}, "clock_error": float("nan")}
+    best = min(pings, key=lambda p: p["at"] - p["sent"])
+    offset = best["server"] - (best["sent"] + best["at"]) / 2
+    stages: dict[str, list[float]] = {}
+    totals: dict[int, float] = {}
+    for index, picture in enumerate(pictures):
+        frame = reported.get(picture["rtp"])
+        if frame is None:
+            continue
+        capture, sent = frame["capture_ms"] - offset, frame["sent_ms"] - offset
+        totals[index] = picture["shown"] - capture
+        if picture["shown"] < begin:
+            continue
+        spent: dict[str, float] = {}
+        for name, _, duration in frame["stages"]:
+            spent[name] = spent.get(name, 0.0) + duration
+        spent["waiting"] = sent - capture - sum(spent.values())
+        received = picture["received"] if picture["received"] is not None else picture["shown"]
+        spent["network"], spent["browser"] = received - sent, picture["shown"] - received
+        spent["total"] = picture["shown"] - capture
+        for name, value in spent.items():
+            stages.setdefault(name, []).append(value)
+    figures = {name: quantiles(values) for name, values in stages.items()}
+    return {"figures": figures, "totals": totals, "clock_error": (best["at"] - best["sent"]) / 2}
+
+
+def _drops(record: Record, pictures: list[dict[str, Any]], begin: float) -> dict[str, float]:
+    """Pictures lost on the way: sent but never presented, and captured but never drawn."""
+    presented = {p["rtp"] for p in pictures}
+    sent = [
+        f["rtp"]
+        for s in record["stats"]
+        for f in s.get("frames", ())
+        if s["at"] >= begin and s["at"] < record["now"] - 1000.0
+    ]
+    engine = [s["drops"] for s in record["stats"] if s["at"] >= begin and "drops" in s]
+    lost = sum(1 for rtp in sent if rtp not in presented)
+    result = {"sent": len(sent), "not_presented": lost, "share": lost / len(sent) if sent else float("nan")}
+    if engine:
+        for place in engine[0]:
+            result[f"engine_{place}"] = engine[-1][place] - engine[0][place]
+    return result
+
+
+def _browser(record: Record) -> dict[str, Any]:
+    """The browser's own counters."""
+    found: dict[str, Any] = {}
+    for report in record["reports"]:
+        key = "-".join(str(report[k]) for k in ("type", "kind") if k in report)
+        found[key] = {name: report[name] for name in COUNTERS if name in report}
+    found["outputLatency"] = record.get("outputLatency")
+    return found
