@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -61,6 +62,7 @@ class Trainer:
             for part in PARTS
         }
         self.judge_optimiser = torch.optim.AdamW(self.judges.parameters(), settings.discriminator_rate, (0.5, 0.99))
+        self.stopping = False
         self.samples = 0
         self.seconds = 0.0
         self.runs = 0
@@ -99,7 +101,8 @@ class Trainer:
         begun = last_check = time.monotonic()
         terms: dict[str, list[Tensor]] = defaultdict(list)
         size, stream, steps = 0, iter(()), 0
-        while time.monotonic() - begun < 60 * minutes:
+        signal.signal(signal.SIGTERM, self._stop)
+        while time.monotonic() - begun < 60 * minutes and not self.stopping:
             stage = self.settings.stage(self.samples)
             if stage.size != size:
                 size, stream = stage.size, self._stream(stage.size)
@@ -115,7 +118,14 @@ class Trainer:
             if time.monotonic() - last_check > 60 * self.settings.minutes_between_checks:
                 self.check(stage)
                 last_check = time.monotonic()
-        self.check(self.settings.stage(self.samples))
+        if self.stopping:
+            self.save()
+        else:
+            self.check(self.settings.stage(self.samples))
+
+    def _stop(self, *_: object) -> None:
+        """Save and leave after the current step: what SIGTERM does."""
+        self.stopping = True
 
     def _step(self, batch: Batch, stage: Stage, number: int) -> dict[str, Tensor]:
         """One step of every part whose turn it is; the mouth's is always."""
