@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import live
 from live.errors import ModelError
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.face_model import PART_EYEBALL, PART_GUMS, PART_TEETH, FaceModel
@@ -73,6 +74,11 @@ def test_faces_are_valid_indices() -> None:
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     broken = tmp_path / "face_model.npz"
     broken.write_bytes(b"not a model")
+    with pytest.raises(ModelError, match="Reinstall"):
+        FaceModel.load(broken)
+    whole = (Path(live.__file__).parent / "assets" / "face_model.npz").read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    FaceModel.load.cache_clear()
     with pytest.raises(ModelError, match="Reinstall"):
         FaceModel.load(broken)
     np.savez(tmp_path / "other.npz", landmarks_mean=np.zeros((478, 3)))

@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +71,7 @@ class FaceModel:
         try:
             with np.load(source, allow_pickle=False) as data:
                 arrays = {name: data[name] for name in data.files}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, BadZipFile) as error:
             raise ModelError(f"The face model {source} cannot be read: {error}.", hint) from error
         names = FaceModel.__dataclass_fields__.keys()
         if missing := names - arrays.keys():

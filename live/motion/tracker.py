@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import mediapipe as mp
 import numpy as np
-from mediapipe.tasks.python import vision
-from mediapipe.tasks.python.core.base_options import BaseOptions
 
 from live.errors import ModelError
 from live.frames import EXPRESSION_COUNT, FloatArray, Image
@@ -87,6 +84,12 @@ class FaceTracker:
             model_path = face_landmarker()
         if not model_path.is_file():
             raise ModelError(f"The face tracking model {model_path} is missing.", "Run `live doctor` to download it.")
+        # Deferred: importing MediaPipe takes seconds, and most sessions follow faces without it (`openvino_tracker`).
+        import mediapipe
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+
+        self._mediapipe: Any = mediapipe
         self.max_faces = max_faces
         self.mode = mode
         self._last_timestamp_ms = -1
@@ -156,7 +159,8 @@ class FaceTracker:
         if self._landmarker is None or not is_picture(image):
             return []
         height, width = image.shape[:2]
-        picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+        formats = self._mediapipe.ImageFormat
+        picture = self._mediapipe.Image(image_format=formats.SRGB, data=np.ascontiguousarray(image))
         if self.mode == "image":
             result = self._landmarker.detect(picture)
         else:
