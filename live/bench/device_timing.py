@@ -15,6 +15,10 @@ Work = Callable[[], object]
 """Enqueues work on the current stream."""
 
 
+GRAPH_CALLS = 24
+"""At least so many calls in a captured graph."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Milliseconds of one call: median, 10th and 90th percentile, and how many calls were timed."""
@@ -72,6 +76,33 @@ class DeviceTimer:
             end.record(where)
         self._synchronize()
         return _summary([begin.elapsed_time(end) / inner for begin, end in events])
+
+    def measure_graph(self, variants: Sequence[Work]) -> Timing:
+        """As `measure`, but captured in a CUDA graph: short kernels would otherwise wait for Python to launch them.
+
+        On the processor the same as `measure`.
+        """
+        if self.device.type != "cuda":
+            return self.measure(variants)
+        cuda: Any = torch.cuda
+        stream, graph = cuda.Stream(self.device), cuda.CUDAGraph()
+        calls = list(variants) * max(1, -(-GRAPH_CALLS // len(variants)))
+        with cuda.stream(stream):
+            for work in variants:
+                work()
+        cuda.synchronize(self.device)
+        kept: list[object] = []
+        with cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+            kept += [work() for work in variants]  # results that live on give every variant its own memory
+            for work in calls[len(variants) :]:
+                work()
+
+        def replay() -> None:
+            with cuda.stream(stream):
+                graph.replay()
+
+        whole, count = self.measure([replay], stream=stream), len(calls)
+        return Timing(whole.median / count, whole.p10 / count, whole.p90 / count, whole.calls)
 
     def measure_wall(self, work: Work) -> Timing:
         """Time calls that end with their result on the processor."""

@@ -94,9 +94,9 @@ def _grid_sample(device: ComputeDevice, batch: int, side: int) -> KernelCase:
 
 
 def _published_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
-    from live.render.pirenderer.warping import warp
-
     ops = Operations(device)
+    axis = torch.linspace(-1, 1, side // 4, device=device.torch_device, dtype=device.dtype)
+    base = torch.stack([axis.expand(len(axis), len(axis)), axis[:, None].expand(len(axis), len(axis))])
     flow = _random(device, batch, 2, side // 4, side // 4, scale=2.0)
     fewest = 2 * batch * 8 * side * side * flow.element_size() + _size(flow)
     ours: list[Work] = []
@@ -108,9 +108,15 @@ def _published_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
         ours.append(
             lambda f=f, pair=pair: flow_warp(device.kernels, f, pair, convention=PUBLISHED, layout="nchw")  # type: ignore[misc]
         )
-        theirs.append(lambda x=source: warp(x, flow))  # type: ignore[misc]
+        theirs.append(lambda x=source: _torch_published_warp(x, flow, base))  # type: ignore[misc]
     what = f"{batch}x8x{side}², flow {side // 4}²"
     return KernelCase("fused flow warp (published)", what, fewest, ours, {"torch upsample + grid_sample": theirs})
+
+
+def _torch_published_warp(image: Tensor, flow: Tensor, base: Tensor) -> Tensor:
+    """As `live.render.pirenderer.warping.warp`, with the base grid made beforehand."""
+    grid = F.interpolate(base + flow * (2 / (flow.shape[-1] - 1)), image.shape[2:], mode="bilinear")
+    return F.grid_sample(image, grid.permute(0, 2, 3, 1), align_corners=False)
 
 
 def _feature_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:

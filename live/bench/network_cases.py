@@ -177,7 +177,9 @@ def time_baseline(
     """One of the case's baselines at each batch size."""
     rows = []
     for count in batches:
-        with torch.inference_mode():
+        # Baselines get cuDNN's fastest algorithms too.
+        backend: Any = torch.backends.cudnn
+        with torch.inference_mode(), backend.flags(enabled=True, benchmark=True, allow_tf32=True):
             work = case.baselines[name](count)
             rows.append(_row(name + dtype_note, count, timer.measure([work])))
     return rows

@@ -151,13 +151,13 @@ def _kernels(report: Report, device: Any, timer: Any, *, dry: bool) -> None:
 
             with torch.inference_mode():
                 case = maker()
-                timing = timer.measure(case.variants)
+                timing = timer.measure_graph(case.variants)
                 row = {"name": case.name, "what": case.what, **timing.to_dict(), "fewest_bytes": case.fewest_bytes}
                 row["bytes_per_second"] = case.fewest_bytes / (timing.median / 1e3)
                 row["torch_ms"] = {}
                 report.data["kernels"].append(row)
                 for name, variants in case.torch_variants.items():
-                    row["torch_ms"][name] = timer.measure(variants).median
+                    row["torch_ms"][name] = timer.measure_graph(variants).median
 
         report.attempt(f"kernel {number}", measure)
 

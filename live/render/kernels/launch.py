@@ -40,9 +40,8 @@ def value_suffix(array: DeviceArray) -> str:
 
 def address(array: DeviceArray) -> int:
     """The address of an array's first value."""
-    if hasattr(array, "__cuda_array_interface__"):
-        return int(array.__cuda_array_interface__["data"][0])
-    return int(array.ctypes.data)
+    pointer = getattr(array.data, "ptr", None)  # CuPy's
+    return int(array.ctypes.data if pointer is None else pointer)
 
 
 def element_strides(array: DeviceArray) -> tuple[int, ...]:
