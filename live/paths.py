@@ -28,3 +28,8 @@ def models_dir() -> Path:
 def avatars_dir() -> Path:
     """Folder of the user's avatars."""
     return data_dir() / "avatars"
+
+
+def cache_dir() -> Path:
+    """Folder of what can be made again: compiled networks."""
+    return data_dir() / "cache"

@@ -25,6 +25,7 @@ from live.motion import blazeface
 from live.motion.arkit import ARKIT_NAMES
 from live.motion.face_region import FaceRegion
 from live.motion.tracker import LANDMARK_COUNT, TrackedFace, is_picture
+from live.paths import cache_dir
 
 SIDE: Final = 256
 """Input size of the landmark network, pixels."""
@@ -199,6 +200,8 @@ def _same(one: blazeface.Detection, other: blazeface.Detection) -> bool:
 def _compile(path: Path, threads: int) -> list[Any]:
     """Inference requests for detector, landmarks and blendshapes of the `.task` file, which is a zip of networks."""
     core = openvino.Core()
+    # Compiled once per machine: seconds at every start otherwise.
+    core.set_property({"CACHE_DIR": str(cache_dir() / "openvino")})
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,
