@@ -44,14 +44,14 @@ class Aligner:
         Args:
             samples: the recording.
             text: what is said.
-            spoken: seconds between which it is said, if known. Long silences are a frequent cause of failure, so the
-                stretch is also tried by itself, with several margins.
+            spoken: seconds between which it is said; `None` = between the first and the last loud instant. Long
+                silences are a frequent cause of failure, so the stretch is also tried by itself, with several margins.
             timeout: seconds per attempt.
         """
         length = len(samples) / AUDIO_RATE
-        cuts = [(0.0, length)]
-        if spoken is not None:
-            cuts += [(max(spoken[0] - m, 0.0), min(spoken[1] + m, length)) for m in (0.2, 0.15, 0.1, 0.3, 0.05)]
+        begin, finish = spoken or loud_bounds(samples)
+        margins = (0.2, 0.15, 0.1, 0.3, 0.05)
+        cuts = [(0.0, length), *((max(begin - m, 0.0), min(finish + m, length)) for m in margins)]
         for start, end in cuts:
             part = samples[round(start * AUDIO_RATE) : round(end * AUDIO_RATE)]
             if phones := self._attempt(part, text, timeout):
@@ -105,3 +105,12 @@ class Aligner:
                 name = "SIL" if phone.name in {"SIL", "+NSN+", "+SPN+"} else str(phone.name)
                 phones.append((phone.start / 100, (phone.start + phone.duration) / 100, name))
         return phones
+
+
+def loud_bounds(samples: NDArray[np.int16]) -> tuple[float, float]:
+    """Seconds of the first and the last 10 ms within 30 dB of the loudest."""
+    hop = AUDIO_RATE // 100
+    count = len(samples) // hop
+    power = (samples[: count * hop].astype(np.float64).reshape(count, hop) ** 2).mean(1)
+    loud = np.flatnonzero(power > 1e-3 * power.max()) if count else np.zeros(0, np.int64)
+    return (float(loud[0]) / 100, float(loud[-1] + 1) / 100) if len(loud) else (0.0, len(samples) / AUDIO_RATE)

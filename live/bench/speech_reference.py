@@ -84,7 +84,7 @@ def lip_reference(film: TrackedFilm, model: FaceModel) -> LipReference:
     Raises:
         ValueError: fewer than `FEWEST` pictures show a face.
     """
-    seen = np.isfinite(film.landmarks).all((1, 2))
+    seen = np.asarray(np.isfinite(film.landmarks).all((1, 2)))
     landmarks = film.landmarks[seen]
     if len(landmarks) < FEWEST:
         raise ValueError("too few faces")
