@@ -33,6 +33,9 @@ from training.renderer.pack import SIDE, SOURCE_SIDE, decode
 
 FIVE_POINTS = ((33, 133), (263, 362), (1,), (61,), (291,))
 """Landmarks whose means are eye centres (image left first), nose tip and mouth corners."""
+LARGEST_DISAGREEMENT = 0.2
+"""Share of the lips' area over which drawn and tracked mouth opening may differ: a network that is shown one opening
+and asked for another learns to grey both."""
 KEEP_SCENES = 160
 """Avatars kept ready; about 8 MB each."""
 
@@ -192,10 +195,12 @@ class Samples(IterableDataset[dict[str, FloatArray]]):
         random = np.random.default_rng((self.seed, 0 if worker is None else worker.id))
         self._prepare()
         while True:
-            yield self.sample(*self._pick(random), random)
+            sample = self.sample(*self._pick(random), random)
+            if sample is not None:
+                yield sample
 
-    def sample(self, source: int, frame: int, random: np.random.Generator) -> dict[str, FloatArray]:
-        """The sample for one portrait and one frame of the same clip."""
+    def sample(self, source: int, frame: int, random: np.random.Generator) -> dict[str, FloatArray] | None:
+        """The sample for one portrait and one frame of the same clip; None where the fit misses the mouth."""
         config, scene = self.config, self._scene(source)
         composer = scene.composer
         row = int(self.data.index["frame_row"][frame])
@@ -216,8 +221,12 @@ class Samples(IterableDataset[dict[str, FloatArray]]):
         landmarks = self.data.index["frame_landmarks"][frame]
         grid = (SIDE, SIDE)
         inner = opening_mask(landmarks[list(INNER_LIP), :2], grid)
-        inner = np.maximum(inner, cv2.resize(composition.prior[..., 4], grid))
-        outer = cv2.dilate(opening_mask(landmarks[list(OUTER_LIP), :2], grid), np.ones((7, 7), np.uint8))
+        drawn = cv2.resize(composition.prior[..., 4], grid)
+        lips = opening_mask(landmarks[list(OUTER_LIP), :2], grid)
+        if np.abs(inner - drawn).sum() > LARGEST_DISAGREEMENT * lips.sum():
+            return None
+        inner = np.maximum(inner, drawn)
+        outer = cv2.dilate(lips, np.ones((7, 7), np.uint8))
         eye_boxes = (regions.right_eye, regions.left_eye)
         eye_regions = []
         for box, ring in zip(eye_boxes, (RIGHT_EYE, LEFT_EYE), strict=True):
