@@ -21,6 +21,7 @@ from statistics import median
 
 import numpy as np
 
+from live.bench import render_cuda
 from live.errors import LiveError, ModelError
 from live.frames import MotionFrame
 from live.motion.arkit import ARKIT_INDEX
@@ -42,10 +43,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=int, default=60, help="pictures per renderer")
     parser.add_argument("--published-frames", type=int, default=5, help="pictures of the published network; 0 skips it")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: all cores)")
+    render_cuda.add_arguments(parser, device="cpu")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print the table."""
+    """Measure and print the table. With `--device cuda`: `live.bench.render_cuda`."""
+    if args.device != "cpu":
+        return render_cuda.run(args)
     portrait = args.portrait or Path(str(resources.files("live") / "assets" / "portraits" / "collins.jpg"))
     avatar = Avatar.create(portrait)
     threads = args.threads or os.cpu_count() or 1
