@@ -2,7 +2,9 @@
 
 Method: one avatar (the sample portrait unless another is given) in a fixed motion of head, lids and mouth; pictures are
 drawn one after the other, warm-up excluded; medians. The published architecture is run in the same process with weights
-of the right shape (speed does not depend on their values), as published and with the exact speed-ups of `live.render.pirenderer.fast`. Run it on a quiet machine; compare ratios before figures.
+of the right shape (speed does not depend on their values), as published and with the exact speed-ups of
+`live.render.pirenderer.fast`. Run it on a quiet machine; compare ratios before figures. With `--device cuda` the GPU
+path is measured instead, see `live.bench.render_cuda`.
 """
 
 from __future__ import annotations

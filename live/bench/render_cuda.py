@@ -27,9 +27,10 @@ BATCHES: Final = (1, 4, 16, 64)
 DRY_BATCHES: Final = (1, 2)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Define the options."""
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu for a dry run (default: cuda)")
+def add_arguments(options: argparse.ArgumentParser, device: str = "cuda") -> None:
+    """Define the options; `device` is the default of `--device`."""
+    parser = options.add_argument_group("on a GPU")
+    parser.add_argument("--device", default=device, help=f"cuda, cuda:N or cpu (default: {device})")
     parser.add_argument("--batches", default="", help="batch sizes, e.g. 1,4,16,64 (the default)")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"what to measure (default: {','.join(PARTS)})")
     parser.add_argument(
