@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import live
-from live.bench.latency_analysis import Run, analyse, merge
+from live.bench.latency_analysis import Run, account_for_lips, analyse, merge
 from live.bench.latency_browser import AvatarPage, find_chromium, open_browser
+from live.bench.latency_lips import lip_timing
 from live.bench.latency_network import Impairment, Network, open_network
 from live.bench.latency_plots import plot
 from live.bench.latency_report import machine_name, markdown, write
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="live-latency-") as temporary:
         folder = Path(temporary)
         print("Making the film and the speech …", flush=True)
-        stimulus = make_stimulus(folder, LocalStudio().load(None), args.fps)
+        avatar = LocalStudio().load(None)
+        stimulus = make_stimulus(folder, avatar, args.fps)
         with open_network(impairment, executable, folder) as network:
             conditions = _conditions(args, impairment, network)
             runs: list[Run] = []
@@ -64,6 +66,12 @@ def run(args: argparse.Namespace) -> int:
             for pipeline in ("live", "stock") if args.compare else ("live",):
                 measured, trends[pipeline] = _measure(args, pipeline, stimulus, network)
                 runs += measured
+        spoken = [run for run in runs if run.driver == "microphone"]
+        if spoken:
+            print("Timing the mouth against the sound offline …", flush=True)
+            timing, _, _ = lip_timing(stimulus, avatar, args.fps)
+            for run in spoken:
+                account_for_lips(run, timing)
     extra = ""
     if args.soak:
         extra = soak_markdown(args.soak, trends["live"], runs[0].figures["drift_ms"])

@@ -131,6 +131,7 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
         "sound_latency_ms": quantiles(sound_latencies),
         "sound_latency_by_correlation_ms": _correlated(record),
         "skew_ms": quantiles(skews) | {"abs_p95": quantiles(np.abs(skews))["p95"]},
+        "skews": skews.tolist(),
         "camera_fps": camera_fps,
         "avatar_fps": _rate(counted),
         "interval_ms": quantiles(np.diff(counted)),
@@ -153,6 +154,18 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
         "browser": _browser(record),
     }
     return Run(pipeline, driver, figures, series, responses)
+
+
+def account_for_lips(run: Run, timing: list[Response]) -> None:
+    """Take the mouth's own timing, measured without transport, out of a microphone run's skew.
+
+    The latency stays what a person sees. `lip_timing_ms` says how much of it is the mouth's own.
+    """
+    run.figures["lip_timing_ms"] = quantiles([r.onset for r in timing])
+    own = run.figures["lip_timing_ms"]["p50"]
+    heard = np.array(run.figures.pop("skews")) + own
+    run.figures["skew_ms"] = quantiles(heard) | {"abs_p95": quantiles(np.abs(heard))["p95"]}
+    run.figures["skews"] = heard.tolist()
 
 
 def mouth_reader(stimulus: Stimulus, which: str) -> MouthReader:

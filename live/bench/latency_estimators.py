@@ -98,7 +98,8 @@ def speech_responses(
 ) -> tuple[list[Response], int]:
     """Match beginnings of sound with the mouth that answers.
 
-    The mouth's level and unrest in silence are taken from the 300 ms before each onset. `onset` is the first presented
+    The mouth's level in silence is taken from the 300 ms before each onset; its unrest from there and from all onsets
+    together, whichever is greater. `onset` is the first presented
     picture that exceeds the level by five standard deviations of the unrest and by 20 % of the peak that follows.
 
     Returns:
@@ -106,15 +107,16 @@ def speech_responses(
     """
     found: list[Response] = []
     missed = 0
-    for event in onsets:
+    silences = [opening[(shown >= event - 300.0) & (shown <= event + 20.0)] for event in onsets]
+    usual = float(np.median([s.std() for s in silences if len(s) >= 3] or [0.0]))
+    for event, before in zip(onsets, silences, strict=True):
         if event < shown[0] + 300.0 or event + longest > shown[-1]:
             continue
-        before = opening[(shown >= event - 300.0) & (shown <= event + 20.0)]
         during = np.flatnonzero((shown > event) & (shown <= event + longest))
         if len(before) < 3 or not len(during):
             missed += 1
             continue
-        level, unrest = float(np.median(before)), float(before.std())
+        level, unrest = float(np.median(before)), max(float(before.std()), usual)
         height = float(opening[during].max()) - level
         if height < max(LEAST_OPENING, NOISE_FACTOR * unrest):
             missed += 1

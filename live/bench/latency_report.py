@@ -69,6 +69,14 @@ def markdown(title: str, conditions: dict[str, Any], runs: Sequence[Run], extra:
             f"| {f['avatar_fps']:.1f} | {_percent(f['drops']['share'])} | {f['freezes']['count']} "
             f"| {_n(f['freezes']['longest_gap_ms'])} |"
         )
+    for run in runs:
+        if "lip_timing_ms" in run.figures and run.pipeline == "live":
+            own = run.figures["lip_timing_ms"]
+            lines += [
+                "",
+                f"Of microphone → lips, the mouth's own timing against the sound (rendered offline, no transport) is "
+                f"{_n(own['p50'])} ms (p50; {own['count']} utterances). The skew of microphone runs is without it.",
+            ]
     lines += _stages(runs) + _targets(runs) + _comparison(runs)
     return "\n".join(lines) + "\n" + extra
 
