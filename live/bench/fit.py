@@ -35,7 +35,8 @@ def track(path: Path) -> tuple[list[FloatArray], list[FloatArray]]:
     with FaceTracker() as tracker, av.open(path) as container:
         stream = container.streams.video[0]
         for frame in container.decode(stream):
-            face = tracker.track(frame.to_ndarray(format="rgb24"), round(float(frame.time or 0) * 1000))
+            image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+            face = tracker.track(image, round(float(frame.time or 0) * 1000))
             if face:
                 landmarks.append(face.landmarks)
                 blendshapes.append(face.blendshapes)
