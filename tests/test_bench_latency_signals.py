@@ -82,6 +82,12 @@ def test_sound_from_the_very_beginning_has_no_onset() -> None:
     assert len(sound_onsets(bursts((0, 800), (2000, 2400)))) == 1
 
 
+def test_a_hole_in_the_recording_is_not_silence() -> None:
+    whole = bursts((600, 2000))
+    kept = np.r_[0:900, 1300:4000]
+    assert sound_onsets(SoundLevel(whole.times[kept], whole.level[kept])) == pytest.approx([5600.0], abs=4.0)
+
+
 def test_silence_has_no_onsets() -> None:
     assert len(sound_onsets(SoundLevel(np.arange(1000.0), np.zeros(1000)))) == 0
     assert len(sound_onsets(SoundLevel(np.zeros(0), np.zeros(0)))) == 0

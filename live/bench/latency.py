@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import live
-from live.bench.latency_analysis import Run, account_for_lips, analyse, merge
+from live.bench.latency_analysis import WARM_UP_MS, Run, account_for_lips, analyse, merge
 from live.bench.latency_browser import AvatarPage, find_chromium, open_browser
 from live.bench.latency_lips import lip_timing
 from live.bench.latency_network import Impairment, Network, open_network
@@ -118,7 +118,7 @@ def _measure(
 def _watch(page: AvatarPage, seconds: float) -> list[dict[str, Any]]:
     """Run for `seconds` plus the warm-up, fetching the record now and then."""
     records = []
-    end = time.monotonic() + seconds + 4.0
+    end = time.monotonic() + seconds + WARM_UP_MS / 1e3
     while (left := end - time.monotonic()) > 0:
         page.wait(min(left, TAKE_INTERVAL))
         records.append(page.take())

@@ -24,7 +24,7 @@ from live.bench.latency_signals import MouthReader, Series, SoundLevel, chunk_ti
 from live.bench.latency_stimulus import Stimulus, luma_crop
 from live.errors import LiveError
 
-WARM_UP_MS: Final = 4000.0
+WARM_UP_MS: Final = 5000.0
 """What happens in this time after the first picture is not counted: models warm up, buffers find their size."""
 
 COUNTERS: Final = (

@@ -21,6 +21,9 @@ LARGEST_STEP: Final = 4.0
 SOUND_SHARE: Final = 0.08
 """Share of a recording's loudest level (99th percentile) above which there is sound."""
 
+COVERAGE: Final = 0.9
+"""Share of a silence that must have been recorded."""
+
 SMOOTHING_MS: Final = 4
 """Sound energy is averaged over this many milliseconds before the threshold."""
 
@@ -105,7 +108,9 @@ def sound_onsets(sound: SoundLevel, silence_ms: float = 250.0) -> Series:
         return np.zeros(0)
     times = sound.times[loud]
     begins = np.concatenate([[times[0] - sound.times[0] >= silence_ms], np.diff(times) >= silence_ms])
-    found: Series = times[begins]
+    # Silence must have been heard: a hole in the recording is not one.
+    heard = loud - np.searchsorted(sound.times, times - silence_ms)
+    found: Series = times[begins & (heard >= COVERAGE * silence_ms)]
     return found
 
 
