@@ -91,6 +91,7 @@ def _measure(
     if args.soak:
         drivers = drivers[:1]
     runs = []
+    began = float("inf")
     with (
         ServerProcess(options) as server,
         open_browser(stimulus, server.url, network.executable) as browser,
@@ -102,6 +103,7 @@ def _measure(
                     browser, server.url, stimulus, driver, stock=pipeline == "stock", prepare=network.prepare
                 )
                 try:
+                    began = min(began, time.monotonic())
                     record = merge(_watch(page, args.soak * 60 if args.soak else args.seconds))
                     if args.screenshot:
                         args.output.mkdir(parents=True, exist_ok=True)
@@ -112,7 +114,8 @@ def _measure(
                 said = " ".join(server.errors)[-400:]
                 raise LiveError(f"{error.message} The server said: {said or 'nothing'}", error.hint) from error
             runs.append(analyse(record, stimulus, pipeline, driver))
-        return runs, resource_trends(server.reports)
+        # one machine, one monotonic clock: only what the server used while it was measured
+        return runs, resource_trends([report for report in server.reports if report["t"] >= began])
 
 
 def _watch(page: AvatarPage, seconds: float) -> list[dict[str, Any]]:

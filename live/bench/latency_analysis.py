@@ -151,6 +151,8 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
             "sound": drift(sound_events, sound_latencies),
             "skew": drift(np.arange(len(skews), dtype=np.float64), skews),
         },
+        "engine_sound_delay_ms": quantiles([s["audio_delay_ms"] for s in record["stats"] if "audio_delay_ms" in s]),
+        "browser_buffer_ms": {kind: _buffered(record, kind) for kind in ("audio", "video")},
         "browser": _browser(record),
     }
     return Run(pipeline, driver, figures, series, responses)
@@ -264,6 +266,14 @@ def _drops(record: Record, pictures: list[dict[str, Any]], begin: float) -> dict
         for place in engine[0]:
             result[f"engine_{place}"] = engine[-1][place] - engine[0][place]
     return result
+
+
+def _buffered(record: Record, kind: str) -> float:
+    """Mean time that received sound or pictures spent in the browser's jitter buffer."""
+    for report in record["reports"]:
+        if report["type"] == "inbound-rtp" and report.get("kind") == kind and report.get("jitterBufferEmittedCount"):
+            return 1e3 * float(report["jitterBufferDelay"]) / float(report["jitterBufferEmittedCount"])
+    return float("nan")
 
 
 def _browser(record: Record) -> dict[str, Any]:

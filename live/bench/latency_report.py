@@ -60,14 +60,19 @@ def markdown(title: str, conditions: dict[str, Any], runs: Sequence[Run], extra:
                 f"| {run.pipeline} | {label}{'' if key == 'latency_ms' else f' ({run.driver} drives)'} "
                 f"| {_n(q['p50'])} | {_n(q['p95'])} | {_n(q['p99'])} | {q['count']} | {missed} |"
             )
-    lines += ["", "| pipeline | driver | sound after picture p50 | abs. p95 | pictures/s | sent, not presented "
-              "| freezes > 200 ms | longest gap |", "|---|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines += [
+        "",
+        "| pipeline | driver | sound after picture p50 | abs. p95 | pictures/s | sent, not presented | freezes > 200 ms "
+        "| longest gap | sound / picture in the browser's buffer, mean |",
+        "|---" * 9 + "|",
+    ]
     for run in runs:
         f = run.figures
         lines.append(
             f"| {run.pipeline} | {run.driver} | {_n(f['skew_ms']['p50'])} | {_n(f['skew_ms']['abs_p95'])} "
             f"| {f['avatar_fps']:.1f} | {_percent(f['drops']['share'])} | {f['freezes']['count']} "
-            f"| {_n(f['freezes']['longest_gap_ms'])} |"
+            f"| {_n(f['freezes']['longest_gap_ms'])} "
+            f"| {_n(f['browser_buffer_ms']['audio'])} / {_n(f['browser_buffer_ms']['video'])} |"
         )
     for run in runs:
         if "lip_timing_ms" in run.figures and run.pipeline == "live":
