@@ -62,8 +62,8 @@ def markdown(title: str, conditions: dict[str, Any], runs: Sequence[Run], extra:
             )
     lines += [
         "",
-        "| pipeline | driver | sound after picture p50 | abs. p95 | pictures/s | sent, not presented | freezes > 200 ms "
-        "| longest gap | sound / picture in the browser's buffer, mean |",
+        "| pipeline | driver | sound after picture p50 | abs. p95 | pictures/s | sent, not presented "
+        "| freezes > 200 ms | longest gap | sound / picture in the browser's buffer, mean |",
         "|---" * 9 + "|",
     ]
     for run in runs:
