@@ -42,6 +42,8 @@ counts from somewhere else (sliders, idle motion before the first sound), and th
 class Session:
     """Runs the pipeline. The session owns what it is given and closes it when it is exchanged or at `close`.
 
+    After `close` what is handed over is closed at once, and a source is not started.
+
     The session clock starts at 0 when the session is made. What a source delivers is moved onto that clock (its own may
     start anywhere), so a source can be exchanged without time jumping back.
 
@@ -105,12 +107,12 @@ class Session:
         """Stop the source and the threads, then close driver, renderer and sinks. Safe to call twice."""
         if self._stopping.is_set():
             return
-        self._stopping.set()
         with self._lock:
+            self._stopping.set()
             source, self._source, self._feed = self._source, None, None
         if source is not None:
             self._guard("source", source.stop)
-        self._guard("driver", self._driver.close)
+        self._guard("driver", self._driver.close)  # nothing is exchanged from here on
         self._ring.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -160,15 +162,19 @@ class Session:
     def set_driver(self, driver: Driver) -> None:
         """Let another driver take over from the next picture on."""
         with self._lock:
-            old, self._driver = self._driver, driver
+            closed = self._stopping.is_set()
+            old, self._driver = (driver, self._driver) if closed else (self._driver, driver)
             self._delay.reset()
-        if old is not driver:
+        if closed or old is not driver:
             self._guard("driver", old.close)
 
     def set_renderer(self, renderer: Renderer) -> None:
         """Show another avatar from the next picture on."""
         with self._lock:
-            skipped, self._next_renderer = self._next_renderer, renderer
+            if self._stopping.is_set():
+                skipped: Renderer | None = renderer
+            else:
+                skipped, self._next_renderer = self._next_renderer, renderer
         if skipped is not None:
             self._guard("renderer", skipped.close)
 
@@ -179,6 +185,8 @@ class Session:
             DeviceError, MediaError: from the new source, when it can never work. The old one is gone all the same.
         """
         with self._lock:
+            if self._stopping.is_set():
+                return
             old, self._source, self._feed = self._source, source, None
         if old is not None:
             self._guard("source", old.stop)

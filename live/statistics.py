@@ -7,8 +7,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
 from live.frames import Trace
 
 WINDOW: Final = 300
@@ -102,5 +100,13 @@ class FrameStatistics:
 
 
 def _times(values: list[float]) -> StageTimes:
-    p50, p95 = np.percentile(values, (50, 95))
-    return StageTimes(float(p50), float(p95))
+    ordered = sorted(values)
+    return StageTimes(_quantile(ordered, 0.50), _quantile(ordered, 0.95))
+
+
+def _quantile(ordered: list[float], share: float) -> float:
+    """Linearly interpolated. NumPy needs ten times as long for this few numbers, on the event loop of the server."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])

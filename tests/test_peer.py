@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from live.transport.encoded import VIDEO_CODECS, VideoCodec
-from tests.transport_client import running
+from tests.transport_client import PATIENCE, running
 
 
 @pytest.mark.parametrize("codec", VIDEO_CODECS)
@@ -96,11 +96,14 @@ async def test_nonsense_on_the_control_channel_is_answered_and_survived() -> Non
             '{"type": "sliders", "values": {"jawOpen": "wide"}}',
             '{"type": "sliders", "values": {"jawOpen": NaN}}',
             '{"type": "sliders", "values": {"jowOpen": 1}}',
+            '{"type": "sliders", "values": {"jawOpen": 1' + "0" * 400 + "}}",
+            "[" * 60_000,
             '{"type": "driver", "name": "magic"}',
             '{"type": "portrait", "id": "nobody"}',
             '{"type": "portrait"}',
             '{"type": "calibrate"}',
             '{"type": "playout", "audio_ms": "x"}',
+            '{"type": "playout", "audio_ms": 1' + "0" * 400 + ', "video_ms": 1}',
         ]
         for number, text in enumerate(nonsense, start=1):
             owner.say_text(text)
@@ -163,6 +166,24 @@ async def test_goodbye_ends_the_session_and_the_owner_may_return_in_time() -> No
         assert len(server.studio.renderers) == 1, "the session went on"
         await again.close()
         await first.close()
+
+
+async def test_an_owner_who_connects_twice_at_once_stays_once_even_in_a_full_room() -> None:
+    async with running(linger=20.0, max_viewers=1) as server:
+        first = await server.client().connect()
+        session, token = first.reply["session"], first.reply["token"]
+        clients = [server.client() for _ in range(3)]
+        joining = (client.connect(session=session, token=token) for client in clients)
+        results = await asyncio.gather(*joining, return_exceptions=True)
+        assert not all(isinstance(result, BaseException) for result in results), results
+        room = server.rooms.find(session)
+        assert room.viewers == 1
+        async with asyncio.timeout(PATIENCE):
+            while sum(client.connection.connectionState == "connected" for client in (first, *clients)) != 1:
+                await asyncio.sleep(0.05)
+        assert room.broadcast.viewers == 1, "nothing is left of the others"
+        for client in (first, *clients):
+            await client.close()
 
 
 async def test_sessions_are_limited_and_separate() -> None:

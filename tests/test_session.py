@@ -294,6 +294,17 @@ def test_a_listener_that_raises_harms_nobody() -> None:
         step(driver, sink)
 
 
+def test_what_comes_after_the_end_is_closed() -> None:
+    session = Session(StepDriver(), FlatRenderer())
+    session.start()
+    session.close()
+    driver, renderer, source = StepDriver(), FlatRenderer(), HandSource()
+    session.set_driver(driver)
+    session.set_renderer(renderer)
+    session.set_source(source)
+    assert driver.closed and renderer.closed and source.on_audio is None
+
+
 def test_close_is_idempotent_and_final() -> None:
     session = Session(StepDriver(), FlatRenderer())
     session.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from live.frames import Trace
@@ -30,6 +31,15 @@ def test_rate_and_stage_times() -> None:
     assert snapshot.stages["total"].p50 == pytest.approx(31.0)
     text = json.dumps(snapshot.as_dict())
     assert json.loads(text)["drops"] == {"sound": 2}
+
+
+def test_times_are_quantiles() -> None:
+    statistics = FrameStatistics()
+    lengths = np.random.default_rng(0).integers(0, 10**8, 57)
+    for i, length in enumerate(lengths.tolist()):
+        statistics.observe(Trace(0, [("work", 0, length)]), i)
+    times = statistics.snapshot().stages["work"]
+    assert (times.p50, times.p95) == pytest.approx(tuple(np.percentile(lengths / 1e6, (50, 95))))
 
 
 def test_nothing_yet() -> None:

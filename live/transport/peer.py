@@ -177,12 +177,14 @@ class Peer:
             audio = connection.addTransceiver("audio", direction="sendrecv" if self.owner else "sendonly")
             audio.setCodecPreferences(audio_preferences())
         await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+        self._check_open()
         for other in connection.getTransceivers():
             if other is not transceiver and other is not audio:
                 other.direction = "inactive"  # one picture and one sound; nobody would drain more
         prefer_immediate_playout(transceiver, sdp)
 
         answer = await connection.createAnswer()
+        self._check_open()
         self.codec = negotiated_codec(answer.sdp)
         wall = wall_minus_monotonic()
         video_track = self._broadcast.video_track(self.codec)
@@ -200,9 +202,15 @@ class Peer:
             self._audio.reports = self._hearing
         # once more, now that the answer can name the tracks
         await connection.setLocalDescription(await connection.createAnswer())
+        self._check_open()
         self._receive(connection.localDescription.sdp)
         self._watch = asyncio.create_task(self._watch_connection())
         return ask_for_short_packets(connection.localDescription.sdp)
+
+    def _check_open(self) -> None:
+        """After every wait: what is begun once `_close` has run would never end."""
+        if self._closing is not None:
+            raise OfferError("The connection was ended while it was prepared.", "Reload the page and try again.")
 
     def _receive(self, answer: str) -> None:
         source = self._source
@@ -233,7 +241,7 @@ class Peer:
             message = json.loads(data)
             if not isinstance(message, dict) or not isinstance(message.get("type"), str):
                 raise ValueError("not an object with a type")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.send("control", {"type": "error", "error": f"Unreadable control message: {error}.", "hint": ""})
             return
         if message["type"] == "bye":
@@ -276,7 +284,10 @@ class Peer:
         for track in self._tracks:
             self._broadcast.remove(track)
         for inbound in self._inbound:
-            await asyncio.to_thread(inbound.close)
+            try:
+                await asyncio.to_thread(inbound.close)
+            except Exception:
+                logger.exception("A receiver did not close cleanly")
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._connection.close()

@@ -168,7 +168,8 @@ class _StockInbound:
             return
 
     def close(self) -> None:
-        self._task.cancel()
+        # called from threads, which may not touch a task themselves
+        self._task.get_loop().call_soon_threadsafe(self._task.cancel)
         self._stop()
 
 

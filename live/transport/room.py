@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 from live.errors import LiveError
 from live.frames import MotionFrame
@@ -16,6 +16,7 @@ from live.statistics import FrameStatistics
 from live.transport.broadcast import Broadcast
 from live.transport.config import ServerConfig
 from live.transport.encoded import Encoded, VideoCodec
+from live.transport.ice import OfferError
 from live.transport.metrics import StageHistograms
 from live.transport.peer import Peer
 from live.transport.remote_source import RemoteSource
@@ -23,6 +24,8 @@ from live.transport.room_control import RoomControl
 from live.transport.studio import DriverKind, Studio
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STATISTICS_INTERVAL: Final = 0.2
 """Seconds between two messages on the statistics channel."""
@@ -130,13 +133,15 @@ class Room:
             RoomFullError: too many viewers.
             OfferError: the offer cannot be answered.
         """
+        # Closing takes time in which the owner may connect once more: whoever comes last stays.
+        while owner and (former := next((p for p in self._peers if p.owner), None)) is not None:
+            await former.close("the owner connected again")
+        if self._closed:
+            raise OfferError("The session has ended.", "Start a new one.")
         if len(self._peers) >= self._config.max_viewers:
             raise RoomFullError(
                 f"This session already has {self._config.max_viewers} viewers.", "Try again when one has left."
             )
-        if owner:
-            for former in [p for p in self._peers if p.owner]:
-                await former.close("the owner connected again")
         peer = Peer(
             self._config, self._broadcast, self.source if owner else None, self._control.handle, self._peer_closed
         )
@@ -167,10 +172,9 @@ class Room:
     async def change_avatar(self, avatar: str) -> None:
         """Show another avatar. Raises `LiveError` if there is no such one; the old one stays then."""
         async with self._changing:
-            opened = await asyncio.to_thread(self._studio.open_avatar, avatar)
-            if self._closed:
-                opened.renderer.close()
-                return
+            opened = await self._make(
+                lambda: self._studio.open_avatar(avatar), lambda unwanted: unwanted.renderer.close()
+            )
             self._rest = opened.rest
             self.session.set_renderer(opened.renderer)
             set_rest = getattr(self.session.driver, "set_rest", None)
@@ -205,12 +209,21 @@ class Room:
     # -- inside
 
     async def _replace_driver(self, kind: DriverKind) -> None:
-        driver = await asyncio.to_thread(self._studio.open_driver, kind, self._rest)
-        if self._closed:
-            driver.close()
-            return
+        driver = await self._make(lambda: self._studio.open_driver(kind, self._rest), lambda unwanted: unwanted.close())
         await asyncio.to_thread(self.session.set_driver, driver)
         self.driver_kind = kind
+
+    async def _make(self, make: Callable[[], T], close: Callable[[T], None]) -> T:
+        """Load something on a thread. What is there only when the room has closed is closed at once."""
+
+        def work() -> T:
+            made = make()
+            if self._closed:
+                close(made)
+                raise LiveError("The session has ended.", "Start a new one.")
+            return made
+
+        return await asyncio.to_thread(work)
 
     def _start(self) -> Session:
         opened = self._studio.open_avatar(self.avatar)

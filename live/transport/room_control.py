@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +23,10 @@ MAX_PENDING: Final = 8
 
 LEAST_PICTURE_MS: Final = 10.0
 """What browsers buffer of pictures that need not wait for sound."""
+
+
+LARGEST: Final = 1e9
+"""Numbers from here on make no sense; JSON has integers that do not even fit into a float."""
 
 
 class ControlError(LiveError):
@@ -69,6 +72,9 @@ class RoomControl:
                     self._start(peer, pending)
         except LiveError as error:
             self._refuse(peer, error)
+        except Exception as error:  # in aiortc it would end the connection
+            logger.exception("A control message failed")
+            self._refuse(peer, ControlError(f"That failed: {error}.", "The server's log says more."))
 
     async def close(self) -> None:
         """Cancel what is still being carried out."""
@@ -104,12 +110,12 @@ class RoomControl:
 
     def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
         """A browser tells how long it buffers sound and pictures, ms; the owner's ears decide for all."""
-        sound, picture = message.get("audio_ms"), message.get("video_ms")
-        if not isinstance(sound, int | float) or not isinstance(picture, int | float):
-            raise ControlError("Buffer times must be numbers.")
+        sound, picture = _number(message.get("audio_ms")), _number(message.get("video_ms"))
+        if sound is None or picture is None:
+            raise ControlError("Buffer times must be finite numbers.")
         # what lip-sync makes the picture wait is no reason to send sound later, so only the unavoidable part counts
         lead = (sound - min(picture, LEAST_PICTURE_MS)) / 1e3
-        if peer.owner and math.isfinite(lead):
+        if peer.owner:
             self._room.broadcast.audio_lead = max(0.0, lead) if peer.hearing else 0.0
 
     def _sliders(self, message: dict[str, Any]) -> None:
@@ -118,9 +124,10 @@ class RoomControl:
             raise ControlError("Slider values must be an object of names and numbers.")
         numbers: dict[str, float] = {}
         for name, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            number = _number(value)
+            if number is None:
                 raise ControlError(f"Slider “{name[:40]}” needs a finite number.")
-            numbers[name] = float(value)
+            numbers[name] = number
         self._required("set", "Choose “Sliders” as the driver first.")(numbers)
 
     def _reset(self, _message: dict[str, Any]) -> None:
@@ -174,3 +181,10 @@ class RoomControl:
         if not callable(get) or not callable(limits):
             return {}
         return {name: [float(value), *map(float, limits(name))] for name, value in get().items()}
+
+
+def _number(value: object) -> float | None:
+    """A finite number out of JSON, else `None`."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < LARGEST:
+        return None
+    return float(value)
