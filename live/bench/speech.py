@@ -243,10 +243,20 @@ def summary(scores: list[Score]) -> list[dict[str, object]]:
 
 def report(table: list[dict[str, object]], scores: list[Score]) -> str:
     """The tables in Markdown."""
-    heads = ("group", "system", "clips", "opening r", "width r", "lag ms", "r shifted", "lip distance", "jitter", "closure recall",
-             "open vowels closed", "silence closed")  # fmt: skip
-    keys = ("group", "system", "clips", "opening_correlation", "width_correlation", "lag_ms", "shifted_correlation", "lip_distance",
-            "jitter_ratio", "closure_recall", "open_vowels_closed", "silence_closed")  # fmt: skip
+    columns = {
+        "group": "group",
+        "system": "system",
+        "clips": "clips",
+        "opening r": "opening_correlation",
+        "width r": "width_correlation",
+        "lag ms": "lag_ms",
+        "r shifted": "shifted_correlation",
+        "lip distance": "lip_distance",
+        "jitter": "jitter_ratio",
+        "closure recall": "closure_recall",
+        "open vowels closed": "open_vowels_closed",
+        "silence closed": "silence_closed",
+    }
     lines = [
         "# Speech to mouth",
         "",
@@ -257,10 +267,10 @@ def report(table: list[dict[str, object]], scores: list[Score]) -> str:
         "Correlations, lag, distance and jitter are medians over clips. Lengths are in pupil distances "
         f"(lips count as closed up to {CLOSED}); jitter is relative to the tracked face's.",
         "",
-        "| " + " | ".join(heads) + " |",
-        "|" + "---|" * len(heads),
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
     ]
-    lines += ["| " + " | ".join(_cell(row[k]) for k in keys) + " |" for row in table]
+    lines += ["| " + " | ".join(_cell(row[k]) for k in columns.values()) + " |" for row in table]
     lines += [
         "",
         "## Per clip (network)",

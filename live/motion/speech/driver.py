@@ -69,7 +69,6 @@ class SpeechDriver:
         self._composer = MotionComposer(mouth or NetworkMouth(), seed)
         self._origin: float | None = None  # media time of the composer's first sample
         self._samples = 0  # given to the composer
-        self._started_ns = clock_ns()
         self._heard_ns = clock_ns()
         # An instant and the media time that was captured then: maps media time to capture instants.
         self._reference = (clock_ns(), 0.0)

@@ -109,9 +109,9 @@ class NetworkMouth:
         ModelError: the package's weights are missing or damaged.
     """
 
-    CLOSURE_FROM: Final = 0.12
+    CLOSURE_FROM: Final = 0.2
     """Probability of a bilabial (p, b, m) at which the lips begin to be pulled together..."""
-    CLOSURE_FULL: Final = 0.26
+    CLOSURE_FULL: Final = 0.4
     """...and at which they touch whatever the mouth weights say."""
     GAIN: Final = 1.1
     """Least squares shrink what is uncertain; this gives the range of the tracked mouths back."""
