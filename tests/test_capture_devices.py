@@ -161,6 +161,23 @@ def test_retry_backs_off_and_says_each_thing_once() -> None:
     assert messages == ["The camera is away.", "The camera is back.", "The camera is away."]
 
 
+def test_retry_survives_whatever_a_library_raises() -> None:
+    stop = threading.Event()
+    messages: list[str] = []
+    failures = iter([TypeError("no such property"), KeyError("rate")])
+
+    def run(works: object) -> None:
+        error = next(failures, None)
+        if error is None:
+            stop.set()
+            return
+        raise error
+
+    keep_open(run, stop, messages.append, "The camera", lambda seconds: None)
+    assert messages[0] == "The camera failed (no such property); it will be tried again."
+    assert len(messages) == 2
+
+
 class FakeCamera:
     """Delivers `pictures` pictures, then fails like an unplugged camera."""
 

@@ -66,6 +66,11 @@ def test_verbose_shows_where(place: str, capsys: pytest.CaptureFixture[str], tmp
         ["render", "--drive", "a.wav", "-o", "b.mp4", "--size", "255"],
         ["render", "--drive", "a.wav", "-o", "b.mp4", "--quality", "60"],
         ["run", "--fps", "0"],
+        ["serve", "--port", "70000"],
+        ["serve", "--fps", "0"],
+        ["serve", "--size", "33"],
+        ["serve", "--max-viewers", "0"],
+        ["serve", "--bitrate", "-1"],
         ["bench", "nothing"],
     ],
 )
@@ -81,6 +86,38 @@ def test_models_list(live_home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().out
     assert "missing" in shown
     assert str(live_home / "models" / "face_landmarker.task") in shown
+
+
+def test_serve_hands_on_its_options(live_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from live.studio import LocalStudio
+    from live.transport.config import ServerConfig
+
+    served: list[ServerConfig] = []
+
+    async def serve(config: ServerConfig, studio: LocalStudio, on_ready: object) -> None:
+        served.append(config)
+
+    monkeypatch.setattr("live.transport.server.serve", serve)
+    words = [
+        "--port",
+        "0",
+        "--size",
+        "256",
+        "--fps",
+        "50",
+        "--max-viewers",
+        "3",
+        "--max-sessions",
+        "2",
+        "--bitrate",
+        "900",
+    ]
+    assert main(["serve", *words, "--stock-receive", "--ice", "turn:t.example.org:3478,user,pass,word"]) == 0
+    (config,) = served
+    assert (config.port, config.fps, config.max_viewers, config.max_sessions) == (0, 50.0, 3, 2)
+    assert config.bitrate == 900_000 and config.stock_receive
+    assert config.ice_servers[0].credential == "pass,word"
+    assert main(["serve", "--ice", "http://t.example.org"]) == 2
 
 
 def test_half_a_certificate_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

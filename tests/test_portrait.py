@@ -49,6 +49,7 @@ def noise() -> np.ndarray:
         (b"", "is empty"),
         (b"not a picture at all", "not a picture"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, "not a picture|damaged"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n", "not a picture"),
     ],
 )
 def test_files_that_are_no_pictures(data: bytes, says: str) -> None:

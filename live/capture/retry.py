@@ -26,8 +26,8 @@ def keep_open(
     """Call `run` again and again until `stop`, pausing longer after each failure.
 
     Args:
-        run: opens the device and delivers until it fails (`DeviceError`) or `stop` is set. It calls the function it is
-            given once the first data have arrived, which resets the pauses.
+        run: opens the device and delivers until it fails (whatever it raises) or `stop` is set. It calls the function
+            it is given once the first data have arrived, which resets the pauses.
         stop: ends everything.
         on_state: told when the device fails (once per kind of failure) and when it is back.
         name: what to call the device, as the subject of a sentence.
@@ -45,9 +45,10 @@ def keep_open(
     while not stop.is_set():
         try:
             run(works)
-        except DeviceError as error:
-            if str(error) != problem:
-                problem = str(error)
+        except Exception as error:  # a driver or its library may raise anything; the thread must go on
+            text = str(error) if isinstance(error, DeviceError) else f"{name} failed ({error}); it will be tried again."
+            if text != problem:
+                problem = text
                 on_state(problem)
         if stop.is_set():
             return

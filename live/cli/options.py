@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,7 +15,9 @@ def add_avatar_options(parser: argparse.ArgumentParser) -> None:
     """Which avatar, how large, drawn by what."""
     group = parser.add_argument_group("avatar")
     group.add_argument("--portrait", metavar="P", help="photo, or name of an avatar (default: the one that ships)")
-    group.add_argument("--size", type=_even, default=512, help="side of the square picture, pixels (default: 512)")
+    group.add_argument(
+        "--size", type=picture_side, default=512, help="side of the square picture, pixels (default: 512)"
+    )
     group.add_argument(
         "--whole-photo", action="store_true", help="show the whole photo, not only the square of the face"
     )
@@ -36,7 +39,9 @@ def add_motion_options(parser: argparse.ArgumentParser) -> None:
         default="relative",
         help="with a face: move by how it differs from its own neutral (default), or copy it as it is",
     )
-    group.add_argument("--fps", type=_rate, default=25.0, help="pictures per second where sound drives (default: 25)")
+    group.add_argument(
+        "--fps", type=frame_rate, default=25.0, help="pictures per second where sound drives (default: 25)"
+    )
 
 
 def open_renderer(args: argparse.Namespace, avatar: Avatar) -> Renderer:
@@ -55,15 +60,30 @@ def open_renderer(args: argparse.Namespace, avatar: Avatar) -> Renderer:
     return PasteBackRenderer(renderer, avatar)
 
 
-def _even(text: str) -> int:
+def picture_side(text: str) -> int:
+    """The side of the square picture, pixels."""
     value = int(text)
     if value % 2 or not 64 <= value <= 2048:
         raise argparse.ArgumentTypeError("the size must be an even number from 64 to 2048")
     return value
 
 
-def _rate(text: str) -> float:
+def frame_rate(text: str) -> float:
+    """Pictures per second."""
     value = float(text)
     if not 1.0 <= value <= 120.0:
         raise argparse.ArgumentTypeError("the frame rate must be from 1 to 120")
     return value
+
+
+def whole_number(least: int, greatest: int) -> Callable[[str], int]:
+    """A type for options that count: whole numbers from `least` to `greatest`."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= greatest:
+            raise argparse.ArgumentTypeError(f"must be from {least} to {greatest}")
+        return value
+
+    parse.__name__ = "whole number"
+    return parse

@@ -19,6 +19,8 @@ from live.motion.tracker import FaceTracker, TrackedFace
 
 PORTRAIT_SIDE: Final = 512
 """Side of the crop that avatars are made of, pixels."""
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+"""What is read. Pillow knows more, for example EPS, which is a program that Ghostscript would run: not from uploads."""
 FACE_SHARE: Final = 0.47
 """Height of the face (hairline to chin) in the crop, share of its side."""
 FACE_CENTRE: Final = 0.485
@@ -60,7 +62,7 @@ def read_photo(source: Path | bytes) -> Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", PillowImage.DecompressionBombWarning)
-            with PillowImage.open(io.BytesIO(data)) as opened:
+            with PillowImage.open(io.BytesIO(data), formats=FORMATS) as opened:
                 opened.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
                 opened.load()
                 upright = ImageOps.exif_transpose(opened)

@@ -25,13 +25,13 @@ class ServerConfig:
         host: address to listen on. The default is reachable from this machine only.
         port: TCP port; 0 = any free one.
         avatar: avatar shown when the page does not ask for one; `None` = the first of the studio.
-        fps: nominal frame rate, for encoders.
+        fps: nominal frame rate, for the encoders' rate control.
         codec: video codec preferred when the page does not ask for one.
         bitrate: video bits per second; `None` = chosen by the size of the picture.
         ice_servers: STUN and TURN servers for viewers beyond the local network.
         allowed_hosts: host names, besides this machine's, under which the page may be opened.
         max_sessions: sessions at a time.
-        max_viewers: viewers per session.
+        max_viewers: browsers per session, its owner's included.
         max_portrait_bytes: largest photo that may be uploaded.
         offer_timeout: seconds in which a browser must connect after its offer.
         silence_timeout: seconds without a single packet after which a viewer counts as gone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import logging
 import socket
@@ -29,6 +30,10 @@ HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+"""Where only programs of this machine can call."""
 
 
 class ForbiddenError(LiveError):
@@ -65,13 +70,19 @@ def host_allowed(host: str, config: ServerConfig) -> bool:
         return False
     if name in {"localhost", "127.0.0.1", "::1", config.host.lower(), *map(str.lower, config.allowed_hosts)}:
         return bool(name)
-    if config.host in ("127.0.0.1", "::1", "localhost"):
+    if config.host in LOOPBACK:
         return False
     try:
         ipaddress.ip_address(name)
     except ValueError:
-        return name in {socket.gethostname().lower(), socket.getfqdn().lower()}
+        return name in own_names()
     return True
+
+
+@functools.cache
+def own_names() -> frozenset[str]:
+    """What this machine is called. The first call may ask a name server and wait for it."""
+    return frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
 
 
 def origin_allowed(origin: str | None, host: str) -> bool:
@@ -86,6 +97,8 @@ def origin_allowed(origin: str | None, host: str) -> bool:
 
 def guard(config: ServerConfig) -> list[Middleware]:
     """The middlewares, outermost first."""
+    if config.host not in LOOPBACK:
+        own_names()  # now, not while requests wait
 
     @web.middleware
     async def explain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
