@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from live.bench.latency_analysis import Run, account_for_lips, analyse, merge
+from live.bench.latency_analysis import Run, account_for_lips, analyse, capture_times, merge, well_captured
 from live.bench.latency_browser import COLUMNS, ROWS
 from live.bench.latency_estimators import Response
 from live.bench.latency_plots import plot
@@ -41,7 +41,7 @@ def stimulus() -> Stimulus:
 
 def picture(opening: float, **times: Any) -> dict[str, Any]:
     luma = base64.b64encode(face(opening).tobytes()).decode()
-    return {"width": 256, "height": 256, "luma": luma, "rtp": None, "captured": None, "received": None} | times
+    return {"width": 256, "height": 256, "luma": luma, "rtp": None, "received": None} | times
 
 
 def record(seconds: float = 30.0) -> dict[str, Any]:
@@ -54,7 +54,8 @@ def record(seconds: float = 30.0) -> dict[str, Any]:
         return float(np.searchsorted(jumps, t) % 2)
 
     times = np.arange(0.0, seconds * 1e3, 40.0)
-    cameras = [picture(opening(t), captured=t, at=t + 5.0, shown=t + 16.0) for t in times]
+    cameras = [picture(opening(t), stamp=t + CLOCK, at=t + 3.0 + i % 5) for i, t in enumerate(times)]
+    previews = [{"at": t + 20.0, "captured": t, "media": t} for i, t in enumerate(times) if i % 3]
     avatars = [picture(opening(t - VIDEO_MS), at=t, shown=t, received=t - 15.0, rtp=int(t)) for t in times if t > 200.0]
     frames = [
         {
@@ -83,7 +84,8 @@ def record(seconds: float = 30.0) -> dict[str, Any]:
         {"sent": 2000.0, "at": 2001.0, "server": 2000.5 + CLOCK},
     ]
     return {
-        "self": cameras, "avatar": avatars, "sound": [], "pulls": pulls, "stats": stats, "pings": pings, "messages": [],
+        "camera": cameras, "preview": previews,
+        "avatar": avatars, "sound": [], "pulls": pulls, "stats": stats, "pings": pings, "messages": [],
         "reports": [{"type": "inbound-rtp", "kind": "video", "framesDecoded": 700, "codecId": "x"}],
         "now": seconds * 1e3, "outputLatency": 0.03,
     }  # fmt: skip
@@ -113,6 +115,18 @@ def test_stages_are_joined_on_the_pages_clock(run: Run) -> None:
     assert run.figures["drops"]["not_presented"] == 0
     assert run.figures["drops"]["engine_driver"] > 0
     assert run.figures["browser"]["inbound-rtp-video"] == {"framesDecoded": 700}
+
+
+def test_capture_times_are_on_the_pages_clock() -> None:
+    known = record(5.0)
+    assert capture_times(known) == pytest.approx(np.arange(0.0, 5000.0, 40.0), abs=1e-6)
+    assert capture_times(known | {"preview": []}) == pytest.approx(np.arange(0.0, 5000.0, 40.0) + 3.0, abs=1e-6)
+
+
+def test_events_next_to_a_gap_of_the_camera_do_not_count() -> None:
+    captured = np.r_[np.arange(0.0, 4000.0, 40.0), np.arange(4600.0, 9000.0, 40.0)]
+    events = np.array([2000.0, 4600.0, 5200.0, 7000.0])
+    assert well_captured(captured, events).tolist() == [True, False, False, True]
 
 
 def test_pictures_that_are_never_presented_count_as_drops() -> None:

@@ -52,7 +52,7 @@ COUNTERS: Final = (
 )
 """What is kept of the browser's own statistics (W3C webrtc-stats)."""
 
-LISTS: Final = ("self", "avatar", "sound", "pulls", "stats", "pings", "messages")
+LISTS: Final = ("camera", "preview", "avatar", "sound", "pulls", "stats", "pings", "messages")
 
 
 @dataclass(slots=True)
@@ -103,12 +103,14 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
     series = {"avatar": (shown, opening), "microphone": (local.times, local.level), "ear": (remote.times, remote.level)}
 
     if driver == "webcam":
-        films = record["self"]
-        captured = np.array([p["captured"] or p["at"] for p in films], np.float64)
+        films = record["camera"]
+        captured = capture_times(record)
         film_opening = mouth_reader(stimulus, "film").read(_crops(films))
         series["film"] = (captured, film_opening)
         events = [step for step in steps(captured, film_opening) if step[0] >= begin]
         responses, missed = step_responses(events, shown, opening)
+        seen = well_captured(captured, np.array([r.event for r in responses]))
+        responses = [r for r, good in zip(responses, seen, strict=True) if good]
         latencies = np.array([r.half for r in responses])
         skews = _interpolated_skews(responses, sound_events, sound_latencies)
         camera_fps = _rate(captured[captured >= begin])
@@ -176,6 +178,39 @@ def mouth_reader(stimulus: Stimulus, which: str) -> MouthReader:
     box = stimulus.film_mouth if which == "film" else stimulus.avatar_mouth
     rest, opened = (luma_crop(face, box, COLUMNS, ROWS) for face in faces)
     return MouthReader(rest, opened)
+
+
+def capture_times(record: Record) -> Series:
+    """Capture instants of all camera pictures on the page's clock.
+
+    Their stamps are on another clock. The preview's callbacks tell capture instants on the page's clock, of most of the
+    same pictures: arrival gives the offset to a few milliseconds, the nearest neighbours then give it exactly.
+    """
+    stamps = np.array([p["stamp"] for p in record["camera"]], np.float64)
+    if not len(stamps):
+        return stamps
+    offset = float(min(p["at"] - p["stamp"] for p in record["camera"]))
+    known = np.array([p["captured"] for p in record["preview"] if p["captured"] is not None], np.float64)
+    if len(known):
+        nearest = np.clip(np.searchsorted(stamps, known - offset), 1, max(1, len(stamps) - 1))
+        pairs = stamps[np.stack([nearest - 1, np.minimum(nearest, len(stamps) - 1)])] + offset
+        errors = known - pairs
+        offset += float(np.median(np.where(np.abs(errors[0]) < np.abs(errors[1]), errors[0], errors[1])))
+    result: Series = stamps + offset
+    return result
+
+
+def well_captured(captured: Series, events: Series) -> NDArray[np.bool_]:
+    """Which events the camera saw without a gap: right before (their instant would be unknown), nor a long one in the
+    1.5 s before (another event may have gone unseen)."""
+    gaps = np.diff(captured)
+    usual = float(np.median(gaps)) if len(gaps) else 0.0
+    good = np.ones(len(events), np.bool_)
+    for number, event in enumerate(events):
+        index = int(np.searchsorted(captured, event))
+        recent = gaps[(captured[1:] > event - 1500.0) & (captured[1:] <= event)]
+        good[number] = index > 0 and gaps[index - 1] <= 1.6 * usual and not (recent > 400.0).any()
+    return good
 
 
 def _crops(pictures: list[dict[str, Any]]) -> NDArray[np.uint8]:

@@ -5,39 +5,69 @@
 
 (() => {
   const config = window.__latencyConfig; // { film: [l, t, w, h], avatar: [l, t, w, h], columns, rows, stock }
+  const PICTURES = 6, CHUNKS = 300; // that may wait for this thread without being dropped
   const now = () => performance.now();
-  const recorded = { self: [], avatar: [], sound: [], pulls: [], stats: [], pings: [], messages: [] };
+  const recorded = { camera: [], preview: [], avatar: [], sound: [], pulls: [], stats: [], pings: [], messages: [] };
   const connections = [];
   let sound = null;
 
-  // -- pictures: a small luma crop around the mouth of every picture that is presented
+  // -- pictures: a small luma crop around the mouth of every picture that is captured and of every one presented
 
-  function watch(video, box, list) {
+  function cropper(box) {
     const canvas = new OffscreenCanvas(config.columns, config.rows);
     const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
     context.imageSmoothingQuality = "medium";
-    const onFrame = (at, meta) => {
-      const [left, top, width, height] = box;
-      const w = meta.width, h = meta.height;
-      context.drawImage(video, left * w, top * h, width * w, height * h, 0, 0, config.columns, config.rows);
+    const [left, top, width, height] = box;
+    return (picture, w, h) => {
+      context.drawImage(picture, left * w, top * h, width * w, height * h, 0, 0, config.columns, config.rows);
       const rgba = context.getImageData(0, 0, config.columns, config.rows).data;
       let luma = "";
       for (let i = 0; i < rgba.length; i += 4) {
         luma += String.fromCharCode((77 * rgba[i] + 150 * rgba[i + 1] + 29 * rgba[i + 2]) >> 8);
       }
-      list.push({
-        at, shown: meta.expectedDisplayTime, submitted: meta.presentationTime, captured: meta.captureTime ?? null,
+      return btoa(luma);
+    };
+  }
+
+  function watch(video) {
+    const crop = cropper(config.avatar);
+    const onFrame = (at, meta) => {
+      recorded.avatar.push({
+        at, shown: meta.expectedDisplayTime, submitted: meta.presentationTime,
         received: meta.receiveTime ?? null, rtp: meta.rtpTimestamp ?? null, count: meta.presentedFrames,
-        decode: meta.processingDuration ?? null, width: w, height: h, luma: btoa(luma),
+        decode: meta.processingDuration ?? null, width: meta.width, height: meta.height,
+        luma: crop(video, meta.width, meta.height),
       });
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
   }
 
+  // The preview's callbacks say when its pictures were captured on the page's clock; they may skip pictures, which the
+  // track processor below does not.
+  function watchPreview(video) {
+    const onFrame = (at, meta) => {
+      recorded.preview.push({ at, captured: meta.captureTime ?? null, media: meta.mediaTime * 1000 });
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+  }
+
+  async function look(track) {
+    const crop = cropper(config.film);
+    const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: PICTURES }).readable.getReader();
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const luma = crop(value, value.displayWidth, value.displayHeight);
+      recorded.camera.push({ at: now(), stamp: value.timestamp / 1000, luma });
+      value.close();
+    }
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
-    watch(document.getElementById("self"), config.film, recorded.self);
-    watch(document.getElementById("avatar"), config.avatar, recorded.avatar);
+    watchPreview(document.getElementById("self"));
+    watch(document.getElementById("avatar"));
   });
 
   // -- sound: energy per millisecond of microphone and received sound, on one sample clock (an AudioWorklet) ...
@@ -82,7 +112,7 @@
     const { context, node } = await sound;
     context.createMediaStreamSource(new MediaStream([track])).connect(node, 0, input);
     let position = 0, sum = 0, count = 0;
-    const reader = new MediaStreamTrackProcessor({ track: track.clone() }).readable.getReader();
+    const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: CHUNKS }).readable.getReader();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
@@ -109,6 +139,7 @@
   const getUserMedia = MediaDevices.prototype.getUserMedia;
   MediaDevices.prototype.getUserMedia = async function (constraints) {
     const stream = await getUserMedia.call(this, constraints);
+    for (const track of stream.getVideoTracks()) look(track).catch(fail);
     for (const track of stream.getAudioTracks()) listen(track, "local", 0).catch(fail);
     recorded.messages.push({ at: now(), settings: stream.getTracks().map((track) => track.getSettings()) });
     return stream;
