@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import aiohttp
@@ -10,8 +11,10 @@ import pytest
 from aiohttp import WSMsgType
 
 from live.errors import LiveError
-from live.transport.push_socket import LONGEST, SpeechQueue
-from tests.transport_client import running
+from live.frames import AudioChunk
+from live.transport.push_socket import LONGEST, SpeechQueue, speak
+from live.transport.remote_source import PRECEDENCE, RemoteSource
+from tests.transport_client import PATIENCE, running
 
 
 def test_sound_comes_out_once_in_order_then_silence() -> None:
@@ -59,6 +62,62 @@ async def test_pushed_speech_moves_the_mouth() -> None:
             assert "Unknown" in (await socket.receive_json())["error"]
             assert (await socket.receive()).type in (WSMsgType.CLOSE, WSMsgType.CLOSED)
         await owner.close()
+
+
+def test_a_program_speaks_before_the_microphone_and_gives_way_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("live.transport.remote_source.time.monotonic", lambda: now)
+    source, heard = RemoteSource(), []
+    assert not source.running
+    source.start(heard.append, None, lambda text: None)
+    assert source.running
+    source.muted = True
+    microphone = AudioChunk(np.ones(960, np.int16), 0.0, 0)
+    pushed = AudioChunk(np.full(960, 2, np.int16), 0.0, 0)
+    source.deliver_audio(microphone)
+    source.deliver_pushed(pushed)
+    now += 0.01
+    source.deliver_audio(microphone)
+    now += PRECEDENCE
+    source.muted = False
+    source.deliver_audio(microphone)
+    assert [int(chunk.samples[0]) for chunk in heard] == [0, 2, 1], "muting is about the microphone"
+
+
+async def test_silence_is_not_pushed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live.transport.push_socket.SILENCE", 0.1)
+    source, heard = RemoteSource(), []
+    source.start(heard.append, None, lambda text: None)
+    queue = SpeechQueue()
+    speaking = asyncio.create_task(speak(queue, source))
+    await asyncio.sleep(0.1)
+    assert heard == []
+    queue.push(np.ones(960 * 3, np.int16))
+    async with asyncio.timeout(PATIENCE):
+        while queue.seconds:  # noqa: ASYNC110 (nothing else tells)
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.4)
+    speaking.cancel()
+    loud = [bool(chunk.samples.all()) for chunk in heard]
+    assert loud[:3] == [True] * 3
+    assert len(loud[3:]) <= 6 and not any(loud[3:])
+
+
+async def test_deep_nonsense_and_floods_are_answered() -> None:
+    async with running() as server:
+        owner = await server.client().connect(send=False, driver="push")
+        url = f"{server.url}/speech?session={owner.reply['session']}&token={owner.reply['token']}&rate=8000"
+        async with server.http.ws_connect(url) as socket:
+            await socket.send_str("[" * 60_000)
+            assert "Unknown" in (await socket.receive_json())["error"]
+        async with server.http.ws_connect(url) as socket:
+            await socket.send_bytes(bytes(2 * 8000 * 130))
+            assert "are waiting" in (await socket.receive_json())["error"]
+        async with server.http.ws_connect(url) as socket:
+            await owner.close()
+            await server.until_sessions(0)
+            await socket.send_bytes(bytes(1600))
+            assert "has ended" in (await socket.receive_json())["error"]
 
 
 async def test_strangers_and_wrong_rates_are_refused() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
+from collections.abc import AsyncIterator
 
 import aiohttp
 import numpy as np
@@ -105,6 +107,20 @@ async def test_photos_that_cannot_become_avatars_are_explained() -> None:
             entry = await response.json()
         assert entry["name"] == "Ada"
         assert entry["id"] in [avatar["id"] for avatar in (await server.get("/avatars"))["avatars"]]
+
+
+async def test_a_stalled_upload_does_not_keep_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live.transport.server.UPLOAD_TIMEOUT", 0.2)
+
+    async def stalled() -> AsyncIterator[bytes]:
+        yield png(80, 80)[:20]
+        await asyncio.sleep(3600)
+
+    async with running() as server:
+        body = await refused(server, 422, "/portrait", data=stalled())
+        assert "too long" in body["error"]
+        async with server.http.post(server.url + "/portrait", data=png(80, 80)) as response:
+            assert response.status == 201
 
 
 async def test_other_websites_and_names_are_refused() -> None:

@@ -32,8 +32,12 @@ MAX_MESSAGE: Final = 4 * 2**20
 RATES: Final = range(8_000, 96_001)
 
 
+SILENCE: Final = 1.0
+"""Seconds of silence after the last word; then nothing is delivered, and a microphone is heard again."""
+
+
 class SpeechQueue:
-    """Pushed sound that waits to be spoken, and silence when there is none. Not thread-safe.
+    """Pushed sound that waits to be spoken, filled up with silence. Not thread-safe.
 
     Speech synthesisers are faster than speech, so sound is handed out at the pace of real time.
     """
@@ -49,13 +53,17 @@ class SpeechQueue:
 
     def push(self, samples: NDArray[np.int16]) -> None:
         """Append 48 kHz sound. Raises `LiveError` if too much waits already."""
-        if self.seconds + len(samples) / AUDIO_RATE > LONGEST:
-            raise LiveError(
-                f"More than {LONGEST:.0f} s of speech are waiting.", "Push speech as it is needed, or clear the rest."
-            )
+        self.check(len(samples) / AUDIO_RATE)
         if len(samples):
             self._waiting.append(samples)
             self._samples += len(samples)
+
+    def check(self, seconds: float) -> None:
+        """Raises `LiveError` if there is no room for so much more."""
+        if self.seconds + seconds > LONGEST:
+            raise LiveError(
+                f"More than {LONGEST:.0f} s of speech are waiting.", "Push speech as it is needed, or clear the rest."
+            )
 
     def clear(self) -> None:
         """Forget what has not been handed out."""
@@ -80,13 +88,17 @@ class SpeechQueue:
 async def speak(queue: SpeechQueue, source: RemoteSource) -> None:
     """Hand out sound in real time until cancelled."""
     next_chunk = time.monotonic()
+    spoken = next_chunk - SILENCE
     while True:
         now = time.monotonic()
         if now - next_chunk > 0.5:
             next_chunk = now  # the machine slept
         await asyncio.sleep(max(0.0, next_chunk - now))
         end = next_chunk + CHUNK / AUDIO_RATE
-        source.deliver_audio(AudioChunk(queue.take(), next_chunk, round(end * 1e9)))
+        if queue.seconds:
+            spoken = end
+        if next_chunk - spoken < SILENCE:
+            source.deliver_pushed(AudioChunk(queue.take(), next_chunk, round(end * 1e9)))
         next_chunk = end
 
 
@@ -106,8 +118,12 @@ async def serve_speech(request: web.Request, source: RemoteSource) -> web.WebSoc
     try:
         async for message in socket:
             if message.type is WSMsgType.BINARY:
+                if not source.running:
+                    raise LiveError("The session has ended.", "Start a new one.")
                 samples = np.frombuffer(message.data[: len(message.data) // 2 * 2], np.dtype("<i2"))
-                queue.push(resampler.feed_samples(samples, rate) if len(samples) else samples)
+                queue.check(len(samples) / rate)
+                if len(samples):
+                    queue.push(await asyncio.to_thread(resampler.feed_samples, samples, rate))
                 await socket.send_json({"type": "queued", "seconds": round(queue.seconds, 3)})
             elif message.type is WSMsgType.TEXT:
                 if _kind(message.data) != "clear":
@@ -126,6 +142,6 @@ async def serve_speech(request: web.Request, source: RemoteSource) -> web.WebSoc
 def _kind(text: str) -> object:
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message.get("type") if isinstance(message, dict) else None

@@ -39,7 +39,8 @@ class Room:
     """Lives on the event loop; what takes long runs on threads. Made by `Room.open`.
 
     Attributes:
-        id: names the room in URLs.
+        id: names the room in URLs; whoever knows it may watch.
+        number: which session of the server this is, for public places such as metrics.
         token: proves to be its owner.
         avatar: id of the avatar shown.
         driver_kind: what moves it.
@@ -55,6 +56,7 @@ class Room:
     ) -> None:
         self.id = secrets.token_urlsafe(9)
         self.token = secrets.token_urlsafe(18)
+        self.number = 0
         self.avatar = ""
         self.driver_kind: DriverKind = "webcam"
         self.source = RemoteSource()

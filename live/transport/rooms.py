@@ -72,24 +72,24 @@ class Rooms:
     def metrics(self) -> str:
         """Prometheus text."""
         rooms = list(self._rooms.values())
-        snapshots = {room.id: room.session.statistics() for room in rooms}
+        snapshots = {str(room.number): room.session.statistics() for room in rooms}
 
         def each(values: dict[str, float]) -> dict[tuple[tuple[str, str], ...], float]:
-            return {(("session", room_id),): value for room_id, value in values.items()}
+            return {(("session", number),): value for number, value in values.items()}
 
         drops: dict[tuple[tuple[str, str], ...], float] = {}
         quantiles: dict[tuple[tuple[str, str], ...], float] = {}
-        for room_id, snapshot in snapshots.items():
+        for number, snapshot in snapshots.items():
             for place, count in snapshot.drops.items():
-                drops[(("session", room_id), ("place", place))] = count
+                drops[(("session", number), ("place", place))] = count
             for stage, times in snapshot.stages.items():
                 for quantile, value in (("0.5", times.p50), ("0.95", times.p95)):
-                    labels = (("session", room_id), ("stage", stage), ("quantile", quantile))
+                    labels = (("session", number), ("stage", stage), ("quantile", quantile))
                     quantiles[labels] = value / 1e3
         lines = [
             *family("live_sessions", "gauge", "Sessions now.", {(): len(rooms)}),
             *family("live_sessions_opened_total", "counter", "Sessions since the start.", {(): self.opened}),
-            *family("live_viewers", "gauge", "Connected browsers.", each({r.id: r.viewers for r in rooms})),
+            *family("live_viewers", "gauge", "Connected browsers.", each({str(r.number): r.viewers for r in rooms})),
             *family(
                 "live_frames_total", "counter", "Pictures drawn.", each({k: s.frames for k, s in snapshots.items()})
             ),
@@ -113,8 +113,9 @@ class Rooms:
 
     async def _open(self, avatar: str, kind: DriverKind) -> Room:
         room = await Room.open(self._config, self._studio, self.histograms, self.discard, avatar, kind)
-        self._rooms[room.id] = room
         self.opened += 1
+        room.number = self.opened
+        self._rooms[room.id] = room
         return room
 
     def discard(self, room: Room) -> None:

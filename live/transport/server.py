@@ -33,6 +33,8 @@ MAX_NAME: Final = 60
 MAX_FITTING: Final = 3
 """Photos that may be fitted or wait for it at a time."""
 
+UPLOAD_TIMEOUT: Final = 60.0
+"""Seconds in which a photo must have arrived, so that a stalled upload does not keep others out."""
 
 ROOMS: Final = web.AppKey("rooms", Rooms)
 """Where an application keeps its sessions."""
@@ -102,11 +104,14 @@ class Server:
         name = request.query.get("name", "").strip()[:MAX_NAME]
         self._waiting_to_fit += 1
         try:
-            photo = await request.read()
+            async with asyncio.timeout(UPLOAD_TIMEOUT):
+                photo = await request.read()
             if not photo:
                 raise LiveError("The photo is empty.", "Choose an image file.")
             async with self._fitting:
                 entry = await asyncio.to_thread(self._studio.add_avatar, photo, name)
+        except TimeoutError:
+            raise LiveError("The photo took too long to arrive.", "Use a smaller photo or a faster network.") from None
         finally:
             self._waiting_to_fit -= 1
         return web.json_response(entry.as_dict(), status=201)
