@@ -154,7 +154,7 @@ def _inference() -> Iterator[Finding]:
     if importlib.util.find_spec("openvino") is None:
         yield Finding("openvino", "note", "not installed; ONNX Runtime is used", "pip install openvino")
     else:
-        importlib.import_module("openvino")
+        openvino()
         yield Finding("openvino", "ok", _version("openvino"))
 
 
@@ -235,7 +235,8 @@ def _port(port: int) -> Iterator[Finding]:
 
 
 def _data_folder() -> Iterator[Finding]:
-    from live.paths import data_dir
+    from live.openvino_core import openvino
+from live.paths import data_dir
 
     folder = data_dir()
     existing = next(p for p in (folder, *folder.parents) if p.exists())

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import openvino
 
 from live.errors import ModelError
 from live.frames import EXPRESSION_COUNT, FloatArray, Image
@@ -25,7 +24,7 @@ from live.motion import blazeface
 from live.motion.arkit import ARKIT_NAMES
 from live.motion.face_region import FaceRegion
 from live.motion.tracker import LANDMARK_COUNT, TrackedFace, is_picture
-from live.paths import cache_dir
+from live.openvino_core import new_core
 
 SIDE: Final = 256
 """Input size of the landmark network, pixels."""
@@ -199,9 +198,7 @@ def _same(one: blazeface.Detection, other: blazeface.Detection) -> bool:
 
 def _compile(path: Path, threads: int) -> list[Any]:
     """Inference requests for detector, landmarks and blendshapes of the `.task` file, which is a zip of networks."""
-    core = openvino.Core()
-    # Compiled once per machine: seconds at every start otherwise.
-    core.set_property({"CACHE_DIR": str(cache_dir() / "openvino")})
+    core = new_core()
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": threads,

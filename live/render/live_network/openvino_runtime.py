@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino as ov
 
 from live.errors import ModelError
+from live.openvino_core import new_core, openvino
 from live.render.live_network.config import LiveConfig
 from live.render.live_network.runtime import Arrays, graph_files
 from live.render.live_network.tensors import ENROLL_INPUTS, FEATURES, FRAME_INPUTS, FRAME_OUTPUTS
@@ -29,7 +29,8 @@ class OpenVinoRuntime:
 
     def __init__(self, folder: Path, precision: str = "auto", threads: int = 0) -> None:
         enroll_file, frame_file = graph_files(folder)
-        core = ov.Core()
+        core = new_core()
+        self._tensor = openvino().Tensor
         native = "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         use_bf16 = precision == "bf16" or (precision == "auto" and native)
         options: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
@@ -53,14 +54,14 @@ class OpenVinoRuntime:
         """See `NetworkRuntime.enroll`."""
         result = self._enroll([inputs[name] for name in ENROLL_INPUTS])
         # The request keeps references to these tensors; nothing is copied per frame.
-        self._features = [ov.Tensor(np.ascontiguousarray(result[name])) for name in FEATURES]
+        self._features = [self._tensor(np.ascontiguousarray(result[name])) for name in FEATURES]
         for name, tensor in zip(FEATURES, self._features, strict=True):
             self._request.set_tensor(name, tensor)
 
     def frame(self, inputs: Arrays) -> Arrays:
         """See `NetworkRuntime.frame`."""
         for name in FRAME_INPUTS:
-            self._request.set_tensor(name, ov.Tensor(inputs[name], shared_memory=True))
+            self._request.set_tensor(name, self._tensor(inputs[name], shared_memory=True))
         self._request.infer()
         return {name: self._request.get_tensor(name).data for name in FRAME_OUTPUTS}
 
