@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from live.errors import LiveError
+from live.openvino_core import openvino as load_openvino
 
 State = Literal["ok", "note", "problem"]
 
@@ -154,7 +155,7 @@ def _inference() -> Iterator[Finding]:
     if importlib.util.find_spec("openvino") is None:
         yield Finding("openvino", "note", "not installed; ONNX Runtime is used", "pip install openvino")
     else:
-        openvino()
+        load_openvino()
         yield Finding("openvino", "ok", _version("openvino"))
 
 
@@ -235,8 +236,7 @@ def _port(port: int) -> Iterator[Finding]:
 
 
 def _data_folder() -> Iterator[Finding]:
-    from live.openvino_core import openvino
-from live.paths import data_dir
+    from live.paths import data_dir
 
     folder = data_dir()
     existing = next(p for p in (folder, *folder.parents) if p.exists())
