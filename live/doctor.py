@@ -33,7 +33,6 @@ REQUIRED: Final[dict[str, str]] = {
     "aiohttp": "aiohttp",
     "aiortc": "aiortc",
     "safetensors": "safetensors",
-    "webrtcvad": "webrtcvad-wheels",
 }
 """Modules without which the default use fails, and the distributions that carry them."""
 
