@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
 from PIL import Image as PillowImage
 
 from live.errors import LiveError, PortraitError
@@ -27,6 +28,7 @@ from live.protocols import Driver
 from live.render import create_renderer
 from live.render.avatar import Avatar
 from live.render.avatar_store import AvatarStore
+from live.render.portrait import read_photo
 from live.transport.studio import AvatarEntry, DriverKind, OpenAvatar
 
 MotionKind = Literal["face", "speech", "sliders"]
@@ -128,7 +130,7 @@ class LocalStudio:
         return entry
 
     def find(self, name: str) -> AvatarEntry:
-        """The avatar with this id or name; a photo that is no avatar yet becomes one.
+        """The avatar with this id or name, or made from this photo; a photo that is no avatar yet becomes one.
 
         Raises:
             PortraitError: there is neither such an avatar nor such a photo, or the photo cannot become one.
@@ -139,7 +141,7 @@ class LocalStudio:
                 return entry
         photo = Path(name).expanduser()
         if photo.is_file():
-            return self.add(photo)
+            return self._kept(photo) or self.add(photo)
         raise PortraitError(
             f"There is neither an avatar nor a photo {name!r}.", "`live avatar list` shows the avatars there are."
         )
@@ -197,6 +199,18 @@ class LocalStudio:
         with self._fitting:
             stored = self._store.add(Avatar.create(photo, name))
         return AvatarEntry(stored.id, stored.name)
+
+    def _kept(self, photo: Path) -> AvatarEntry | None:
+        """The avatar that was made from this very photo, if there is one."""
+        named = [entry for entry in self._store.entries() if entry.name == photo.stem]
+        if not named:
+            return None
+        picture = read_photo(photo)
+        for entry in named:
+            with contextlib.suppress(PortraitError):
+                if np.array_equal(self._store.load(entry.id).original, picture):
+                    return AvatarEntry(entry.id, entry.name)
+        return None
 
     def _open_sample(self, avatar_id: str, photo: Path) -> Avatar:
         """Fit a portrait that ships once per version of the engine's data, then read the fit from the cache."""

@@ -76,6 +76,18 @@ def test_add_find_remove(equipped_home: Path) -> None:
         studio.remove(studio.avatars()[0].id)
 
 
+def test_a_photo_is_kept_once(equipped_home: Path, tmp_path: Path) -> None:
+    studio = LocalStudio(backend="geometric", size=(128, 128))
+    photo = tmp_path / "me.jpg"
+    photo.write_bytes(PHOTO.read_bytes())
+    count = len(studio.avatars())
+    assert studio.find(str(photo)) == studio.find(str(photo))
+    assert len(studio.avatars()) == count + 1
+    with PillowImage.open(PHOTO) as picture:
+        picture.crop((2, 0, picture.width, picture.height)).save(photo, quality=95)
+    assert studio.find(str(photo)).id == "me-2", "another photo of the same name is another avatar"
+
+
 def test_avatar_commands(equipped_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["avatar", "add", str(PHOTO), "--name", "Me"]) == 0
     assert "--portrait me" in capsys.readouterr().out

@@ -26,8 +26,7 @@ class RemoteSource:
         self._on_state: StateCallback | None = None
         self._pushed = -PRECEDENCE  # when a program last pushed sound
         self.muted = False
-        """Whether the microphone's sound is replaced by silence. Its timing goes on, so that nothing has to find its pace
-        again."""
+        """Whether the microphone's sound is replaced by silence. Its timing goes on, so no pace is lost."""
 
     def start(
         self,

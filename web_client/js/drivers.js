@@ -14,6 +14,7 @@ export class Drivers extends EventTarget {
   #group = document.getElementById("drivers");
   #self = document.getElementById("self");
   #running = false;
+  #turn = 0; // counts calls of open and release: only the last one decides
   kind = "webcam";
   tracks = { audio: null, video: null };
 
@@ -46,17 +47,21 @@ export class Drivers extends EventTarget {
   // Open what the driver needs and close what it does not. Throws if the one thing it cannot do without is missing.
   async open() {
     const needs = KINDS[this.kind][2];
+    const turn = ++this.#turn;
+    const tracks = { audio: null, video: null };
     this.#running = true;
     this.#close();
-    if (needs.camera) this.tracks.video = await openCamera(document.getElementById("camera").value);
+    if (needs.camera) tracks.video = await openCamera(document.getElementById("camera").value);
     if (needs.microphone) {
       try {
-        this.tracks.audio = await openMicrophone(document.getElementById("microphone").value);
+        tracks.audio = await openMicrophone(document.getElementById("microphone").value);
       } catch (error) {
         if (!needs.camera) throw error;
         notify(error.message, { hint: "The avatar moves without sound." });
       }
     }
+    if (turn !== this.#turn) return stopAll(tracks); // the user chose something else meanwhile
+    this.tracks = tracks;
     for (const track of Object.values(this.tracks)) {
       track?.addEventListener("ended", () =>
         notify(`The ${track.kind === "video" ? "camera" : "microphone"} has gone.`, { hint: "Plug it in again and choose it in the list.", bad: true }));
@@ -68,6 +73,7 @@ export class Drivers extends EventTarget {
   }
 
   release() {
+    this.#turn++;
     this.#running = false;
     this.#close();
     this.#self.srcObject = null;
@@ -75,7 +81,7 @@ export class Drivers extends EventTarget {
   }
 
   #close() {
-    for (const track of Object.values(this.tracks)) track?.stop();
+    stopAll(this.tracks);
     this.tracks = { audio: null, video: null };
   }
 
@@ -103,4 +109,8 @@ export class Drivers extends EventTarget {
     next.focus();
     this.choose(next.dataset.kind);
   }
+}
+
+function stopAll(tracks) {
+  for (const track of Object.values(tracks)) track?.stop();
 }

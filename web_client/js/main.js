@@ -162,8 +162,14 @@ async function begin() {
   $("fullscreen").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : $("screen").requestFullscreen());
   $("idle-motion").onchange = ({ target }) => connection.send({ type: "idle", on: target.checked });
   $("share").onclick = async () => {
-    await navigator.clipboard.writeText(`${location.origin}/?session=${connection.session}`);
-    notify("Viewer link copied.", { hint: "Whoever opens it watches this session." });
+    const link = `${location.origin}/?session=${connection.session}`;
+    const hint = "Whoever opens it watches this session.";
+    try {
+      await navigator.clipboard.writeText(link);
+      notify("Viewer link copied.", { hint });
+    } catch {
+      notify(link, { hint, seconds: 0 }); // no clipboard on this address: to be copied by hand
+    }
   };
   $("speech-file").onchange = ({ target }) => {
     if (target.files.length && connection.token) speech.speak(target.files[0], connection.session, connection.token).catch(complain);
