@@ -110,9 +110,9 @@ class InboundVideo:
         pts = self._clock.local(media)
         trace = Trace(round(min(pts, picture.arrival) * 1e9))
         trace.stamp("receive", trace.capture_ns, round(picture.arrival * 1e9))
-        image = to_rgb(frame)
-        trace.stamp("decode", start_ns)
         try:
+            image = to_rgb(frame)
+            trace.stamp("decode", start_ns)
             self._deliver(VideoFrame(image, pts, trace))
         except Exception:
             logger.exception("A consumer of received pictures failed")

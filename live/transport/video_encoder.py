@@ -10,7 +10,7 @@ from av.video.frame import PictureType
 
 from live.errors import MediaError
 from live.frames import Image
-from live.transport.encoded import VIDEO_CLOCK, VIDEO_TIME_BASE, VideoCodec
+from live.transport.encoded import VIDEO_TIME_BASE, VideoCodec
 
 KEYFRAME_DISTANCE: Final = 3000
 """Pictures between keyframes nobody asked for."""
@@ -121,8 +121,3 @@ class VideoEncoder:
             "bufsize": str(int(rate * BUFFER)),
             "x264-params": "scenecut=0:sliced-threads=0:repeat-headers=1:annexb=1:open-gop=0",
         }
-
-
-def seconds_to_ticks(seconds: float) -> int:
-    """90 kHz ticks of an instant."""
-    return round(seconds * VIDEO_CLOCK)
