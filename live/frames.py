@@ -50,10 +50,6 @@ class Trace:
         """Record that `stage` worked on this frame from `start_ns` until `end_ns` (default: now)."""
         self.stages.append((stage, start_ns, time.monotonic_ns() if end_ns is None else end_ns))
 
-    def age_ms(self, now_ns: int | None = None) -> float:
-        """Milliseconds since capture."""
-        return ((time.monotonic_ns() if now_ns is None else now_ns) - self.capture_ns) / 1e6
-
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:

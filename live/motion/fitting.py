@@ -314,13 +314,6 @@ class IdentityFitter:
         return identity
 
 
-def fit_frame(
-    model: FaceModel, identity: FloatArray, landmarks: FloatArray, blendshapes: FloatArray | None = None
-) -> FaceFit:
-    """Fit one frame of a known person; for many frames keep a `FrameFitter`."""
-    return FrameFitter(model, identity).fit(landmarks, blendshapes)
-
-
 def rigid_start(shape: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[FloatArray, float, FloatArray]:
     """Best similarity from `shape` to `target`, both (N, 3) (Umeyama 1991): rotation, scale, offset."""
     w = (weights / weights.sum())[:, None]

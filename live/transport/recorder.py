@@ -140,7 +140,7 @@ class Recorder:
             else:
                 self._writer.write_picture(item.image, item.pts)
                 self.frames += 1
-        except (FFmpegError, OSError, ValueError) as error:
+        except Exception as error:  # whatever it is, the thread must live on to empty the queue
             if self._error is None:
                 self._error = MediaError(
                     f"Writing {self.path} failed: {error}.", "Check that the disk has room and is still there."

@@ -152,10 +152,6 @@ class Engine:
         """torch's stream on which batches run; `None` without a GPU."""
         return self._compute
 
-    def static_inputs(self) -> dict[str, Tensor]:
-        """The tensors that graphs read, (max_batch, …): for benchmarks that fill them on the device."""
-        return self._inputs
-
     def _make_stage(self) -> _Stage:
         def staged(x: Tensor) -> Tensor:
             return torch.zeros(x.shape, dtype=x.dtype, pin_memory=self._gpu)
