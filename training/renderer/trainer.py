@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from live.render.live_network.config import LiveConfig
 from live.render.live_network.model import LivePIRenderer
-from live.render.live_network.weights import save_weights
+from live.render.live_network.weights import load_weights, save_weights
 from training.renderer.cache import CachedSamples
 from training.renderer.face_features import FaceFeatures
 from training.renderer.losses import PatchDiscriminator
@@ -33,6 +34,8 @@ from training.renderer.settings import Settings, Stage
 from training.renderer.validation import validate
 
 LARGEST_GRADIENT = 1.0
+WARM = Path(__file__).parents[1] / "warm" / "live_pirenderer.safetensors"
+"""Weights of an unfinished training; where a machine without a checkpoint begins."""
 PARTS = ("mouth", "eyes", "base")
 STATEFUL = ("model", "average", "judges", "judge_optimiser")
 
@@ -69,9 +72,21 @@ class Trainer:
         self.checkpoint = settings.folder / "last.pt"
         if self.checkpoint.is_file():
             self._load()
+        elif WARM.is_file():
+            self._warm_start()
         self.runs += 1
         self.board = SummaryWriter(str(settings.folder / "log"))
         self.log = (settings.folder / "history.jsonl").open("a")
+
+    def _warm_start(self) -> None:
+        """Go on from weights without their optimisers' state, which a machine that is gone has left in the repository."""
+        state = load_weights(WARM).state_dict()
+        self.model.load_state_dict(state)
+        self.average.load_state_dict(state)
+        with safe_open(WARM, "pt") as file:
+            notes = file.metadata()
+        self.samples, self.seconds = int(notes["samples"]), 3600 * float(notes["training_hours"])
+        print(f"warm start from {WARM} at {self.samples} samples", flush=True)
 
     def _load(self) -> None:
         state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
