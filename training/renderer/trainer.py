@@ -79,7 +79,7 @@ class Trainer:
         self.log = (settings.folder / "history.jsonl").open("a")
 
     def _warm_start(self) -> None:
-        """Go on from weights without their optimisers' state, which a machine that is gone has left in the repository."""
+        """Go on from the weights of another machine; its optimisers' state is lost."""
         state = load_weights(WARM).state_dict()
         self.model.load_state_dict(state)
         self.average.load_state_dict(state)
