@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jitter", type=float, default=0.0, metavar="MS", help="random extra delay, 0 to MS")
     parser.add_argument("--rate", type=float, default=0.0, metavar="KBIT", help="link rate, kbit/s")
     parser.add_argument("--browser", help="executable of Chromium or Chrome (default: the first on the PATH)")
+    parser.add_argument(
+        "--hear",
+        action="store_true",
+        help="play the avatar's sound on the page, which then holds the picture back for lip-sync",
+    )
     parser.add_argument("--screenshot", action="store_true", help="save what the page looked like, too")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="where the results go")
 
@@ -103,6 +108,8 @@ def _measure(
                     browser, server.url, stimulus, driver, stock=pipeline == "stock", prepare=network.prepare
                 )
                 try:
+                    if args.hear:
+                        page.hear()
                     began = min(began, time.monotonic())
                     record = merge(_watch(page, args.soak * 60 if args.soak else args.seconds))
                     if args.screenshot:
@@ -138,6 +145,7 @@ def _suffixes(args: argparse.Namespace) -> list[str]:
         (args.backend != "auto", args.backend),
         (args.codec != "VP8", args.codec.lower()),
         (args.driver != "both", args.driver),
+        (args.hear, "hear"),
     )
     return [text for wanted, text in named if wanted]
 
@@ -156,6 +164,7 @@ def _conditions(args: argparse.Namespace, impairment: Impairment, network: Netwo
         "machine": machine_name(),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "picture": f"{args.size}², {args.fps} pictures/s, {args.codec}, renderer {args.backend}",
+        "sound": "played on the page, lip-synced" if args.hear else "not played on the page",
         "network": described,
         "load before": load.read_text().split()[0] if load.exists() else "unknown",
     }

@@ -32,6 +32,9 @@ COLUMNS: Final = 32
 ROWS: Final = 32
 START_TIMEOUT_MS: Final = 45_000.0
 
+LIP_SYNC_SECONDS: Final = 20.0
+"""Chromium moves the two together by at most 80 ms once a second and smooths what it measures."""
+
 Record = dict[str, Any]
 
 
@@ -120,6 +123,11 @@ class AvatarPage:
             notices = self._page.locator("#notices").all_inner_texts()
             self.close()
             raise LiveError(f"The page did not show the avatar: {error} {notices}", "Try `live serve`.") from error
+
+    def hear(self) -> None:
+        """Play the avatar's sound, and wait until the browser has moved picture and sound together."""
+        self._page.locator("#hear").click(timeout=START_TIMEOUT_MS)
+        self.wait(LIP_SYNC_SECONDS)
 
     def wait(self, seconds: float) -> None:
         """Let it run."""
