@@ -11,6 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 cv2 = pytest.importorskip("cv2")
 
+from live.bench.network_cases import TINY_LIVE as SMALL  # noqa: E402
 from live.errors import ModelError  # noqa: E402
 from live.render.cuda.card import SharedCard  # noqa: E402
 from live.render.cuda.device import ComputeDevice, cuda_obstacle, open_device  # noqa: E402
@@ -21,22 +22,12 @@ from live.render.kernels import reference  # noqa: E402
 from live.render.kernels.host import host_compiler  # noqa: E402
 from live.render.kernels.output import ColourMatrix, PixelFormat  # noqa: E402
 from live.render.live_network.blending import finish  # noqa: E402
-from live.render.live_network.config import DetailConfig, LiveConfig  # noqa: E402
+from live.render.live_network.config import LiveConfig  # noqa: E402
 from live.render.live_network.inputs import frame_arrays, portrait_arrays  # noqa: E402
 from live.render.live_network.model import FrameInput, LivePIRenderer  # noqa: E402
 from live.render.live_network.regions import Box, Regions  # noqa: E402
 
 needs_compiler = pytest.mark.skipif(host_compiler() is None, reason="no C++ compiler (install g++)")
-SMALL = LiveConfig(
-    size=64,
-    portrait_widths=(8, 16, 16),
-    composite_widths=(8, 16, 16),
-    warp_widths=(16, 16, 24),
-    decoder_widths=(16, 16, 24),
-    descriptor=16,
-    mouth=DetailConfig(32, (16, 16, 16), 16),
-    eyes=DetailConfig(16, (16, 16, 16), 16),
-)
 
 
 def network(config: LiveConfig) -> LivePIRenderer:

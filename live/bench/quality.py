@@ -69,15 +69,16 @@ class Judge:
     def __init__(self, recogniser: FaceRecogniser, avatar: Avatar, size: int) -> None:
         self._recogniser, self._size = recogniser, size
         self._fitter = FrameFitter(FaceModel.load(), avatar.fit.identity)
-        scaled = avatar.landmarks * np.float32(1.0)
-        self._portrait = recogniser.embed(avatar.image, scaled)
+        self._portrait = recogniser.embed(avatar.image, avatar.landmarks)
 
     def own_similarity(self, truth: TruthFrame) -> float:
         """Similarity of the real person to the portrait: what no renderer can be asked to exceed."""
         return float(self._recogniser.embed(truth.image, truth.landmarks) @ self._portrait)
 
-    def score(self, tracker: FaceTracker, picture: Image, truth: TruthFrame, *, same_person: bool) -> dict[str, float]:
-        """Figures of one picture; pixel measures only where the truth shows the same person."""
+    def score(
+        self, tracker: FaceTracker, picture: Image, truth: TruthFrame, *, same_person: bool
+    ) -> tuple[dict[str, float], FloatArray | None]:
+        """Figures of one picture, and its tracked landmarks; pixel measures only where the truth is the same person."""
         row: dict[str, float] = {}
         if same_person:
             mask = mouth_and_eyes(truth.landmarks, self._size)
@@ -85,7 +86,7 @@ class Judge:
             row |= {"ssim": ssim(picture, truth.image), "region_l1": l1(picture, truth.image, mask)}
         face = tracker.track(picture)
         if face is None:
-            return row
+            return row, None
         fit = self._fitter.fit(face.landmarks, face.blendshapes)
         row["aed"] = float(np.abs(fit.expression - truth.motion.expression).mean())
         row["apd"] = float(np.abs(fit.rotation - truth.motion.rotation).mean())
@@ -93,7 +94,7 @@ class Judge:
         if same_person:
             error = np.linalg.norm((face.landmarks - truth.landmarks)[:468, :2], axis=1).mean()
             row["landmarks"] = float(100 * error / interocular(truth.landmarks))
-        return row
+        return row, face.landmarks
 
 
 def reconstruct(
@@ -109,11 +110,11 @@ def reconstruct(
             for frame in truth:
                 picture = renderer.render(frame.motion)
                 kept.pictures.append(picture)
-                row = judge.score(tracker, picture, frame, same_person=True)
+                row, landmarks = judge.score(tracker, picture, frame, same_person=True)
                 row["csim_share"] = row.get("csim", float("nan")) / own
                 kept.rows.append(row)
-                if (face := tracker.track(picture)) is not None:
-                    kept.landmarks.append(face.landmarks[:468, :2] / interocular(truth[0].landmarks))
+                if landmarks is not None:
+                    kept.landmarks.append(landmarks[:468, :2] / interocular(truth[0].landmarks))
         for row in kept.rows:
             row["jitter"] = 100 * jitter(np.array(kept.landmarks))
     scores["truth"] = Scores([{"jitter": 100 * jitter(tracks), "csim_share": 1.0, "csim": own}])
@@ -128,7 +129,7 @@ def reenact(avatar: Avatar, truth: list[TruthFrame], renderer: Renderer, judge: 
         for frame in truth[:: max(1, len(truth) // 30)]:
             wanted = retarget(frame.motion, neutral, avatar.rest)
             target = TruthFrame(frame.image, frame.landmarks, wanted)
-            rows.append(judge.score(tracker, renderer.render(wanted), target, same_person=False))
+            rows.append(judge.score(tracker, renderer.render(wanted), target, same_person=False)[0])
     return mean_of(rows)
 
 

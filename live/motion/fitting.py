@@ -297,9 +297,7 @@ class IdentityFitter:
                 fit = self._frames.fit(landmarks, blendshapes[i] if blendshapes is not None else None, previous=fits[i])
                 fits[i] = fit
                 rotation = rotation_matrix(fit.rotation)
-                offset = np.array([fit.offset[0], -fit.offset[1], fit.depth_offset], np.float32)
-                target = landmarks * np.array([1, -1, -1], np.float32)
-                observed = (target - offset) @ rotation / fit.scale
+                observed = in_head(landmarks, fit)
                 coefficients = np.concatenate([fit.expression, fit.residual])
                 moved = np.tensordot(self._frames._basis, coefficients, 1)
                 error = (observed - self._model.landmarks_mean - moved) * self._scale[:, None]
@@ -312,6 +310,13 @@ class IdentityFitter:
             matrix = np.eye(IDENTITY_COUNT) + share * (matrix - np.eye(IDENTITY_COUNT))
             identity = np.clip(np.linalg.solve(matrix, share * vector), -4, 4).astype(np.float32)
         return identity
+
+
+def in_head(landmarks: FloatArray, fit: FaceFit) -> FloatArray:
+    """Tracked landmarks (478, 3), pixels, moved by a fit's pose into head coordinates, cm."""
+    target = landmarks * np.array([1, -1, -1], np.float32)
+    offset = np.array([fit.offset[0], -fit.offset[1], fit.depth_offset], np.float32)
+    return np.asarray((target - offset) @ rotation_matrix(fit.rotation) / fit.scale, np.float32)
 
 
 def rigid_start(shape: FloatArray, target: FloatArray, weights: FloatArray) -> tuple[FloatArray, float, FloatArray]:

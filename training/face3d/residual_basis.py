@@ -11,8 +11,7 @@ from scipy.interpolate import RBFInterpolator
 
 from live.frames import RESIDUAL_COUNT
 from live.motion.face_model import IDENTITY_COUNT, PART_EYEBALL, PART_FACE, PART_GUMS, PART_TEETH, FaceModel
-from live.motion.fitting import FrameFitter, IdentityFitter, landmark_weights
-from live.motion.pose import rotation_matrix
+from live.motion.fitting import FrameFitter, IdentityFitter, in_head, landmark_weights
 from training.tracking import Person
 
 Array = NDArray[np.float64]
@@ -39,10 +38,7 @@ def unexplained(model: FaceModel, people: Sequence[Person]) -> Unexplained:
         errors = []
         for landmarks, blendshapes in zip(person.landmarks, person.blendshapes, strict=True):
             fit = fitter.fit(landmarks, blendshapes)
-            target = landmarks * np.array([1, -1, -1], np.float32)
-            offset = np.array([fit.offset[0], -fit.offset[1], fit.depth_offset], np.float32)
-            observed = (target - offset) @ rotation_matrix(fit.rotation) / fit.scale
-            error = observed - model.landmarks(identity, fit.expression, fit.residual)
+            error = in_head(landmarks, fit) - model.landmarks(identity, fit.expression, fit.residual)
             # Depth is a guess of the tracker: believe little of it.
             error[:, 2] *= 0.3
             errors.append(error)
