@@ -87,8 +87,8 @@ class Sink(Protocol):
     `push_video` and `push_audio` come from the session's threads and must not block: a slow sink drops its own frames
     (and counts them), never anybody else's.
 
-    Sound comes when its picture is ready. A sink whose class sets `times_sound = True` gets it as soon as it is captured
-    and meets the picture by itself.
+    Sound comes when its picture is ready. A sink whose class sets `times_sound = True` gets it as soon as it is
+    captured and meets the picture by itself.
     """
 
     def push_video(self, frame: RenderedFrame) -> None:
