@@ -1,8 +1,8 @@
 """One source, one driver, one renderer, any number of sinks: the loop that turns capture into pictures.
 
 Threads: the source delivers on its own; one thread draws (`driver.next_motion` → `renderer.render` →
-`sink.push_video`); one thread hands out sound when its picture is ready. Everything may be exchanged while it runs, and
-nothing that a part raises ends the session.
+`sink.push_video`); one thread hands out sound when its picture is ready, if any sink does not time sound itself.
+Everything may be exchanged while it runs, and nothing that a part raises ends the session.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class Session:
         self._last_frame: RenderedFrame | None = None
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._hands_out_sound = False
 
     # -- life cycle
 
@@ -98,10 +99,9 @@ class Session:
         if self._threads or self._stopping.is_set():
             raise RuntimeError("a session can be started once")
         self._start_source(self._source)
-        for name, target in (("render", self._render_loop), ("sound", self._sound_loop)):
-            thread = threading.Thread(target=target, name=f"live-{name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        with self._lock:
+            self._start_thread("render", self._render_loop)
+            self._start_sound()
 
     def close(self) -> None:
         """Stop the source and the threads, then close driver, renderer and sinks. Safe to call twice."""
@@ -146,6 +146,8 @@ class Session:
                 raise RuntimeError("the session is closed")
             self._sinks = (*self._sinks, sink)
             newest = self._last_frame
+            if self._threads:
+                self._start_sound()
         if newest is not None:
             self._guard("sink", lambda: sink.push_video(newest))
 
@@ -261,6 +263,17 @@ class Session:
                 self._source = self._feed = None
             raise
 
+    def _start_thread(self, name: str, target: Callable[[], None]) -> None:
+        thread = threading.Thread(target=target, name=f"live-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _start_sound(self) -> None:
+        """Hand out sound from now on, if there is a sink that does not time it itself. Called with the lock held."""
+        if not self._hands_out_sound and not all(_times_sound(sink) for sink in self._sinks):
+            self._hands_out_sound = True
+            self._start_thread("sound", self._sound_loop)
+
     def _guard(self, stage: str, call: Callable[[], object]) -> bool:
         """Run `call`; count what it raises and report each kind of failure once."""
         try:
@@ -283,9 +296,10 @@ class Session:
             return
         self._delay.observe_sound(chunk)
         self._guard("driver", lambda: self._driver.push_audio(chunk))
-        self._ring.put(chunk)
+        if self._hands_out_sound:
+            self._ring.put(chunk)
         for sink in self._sinks:
-            if getattr(sink, "times_sound", False):  # it delays sound itself, to the instant its pictures leave
+            if _times_sound(sink):  # it delays sound itself, to the instant its pictures leave
                 self._give(sink, lambda sink=sink: sink.push_audio(chunk))  # type: ignore[misc]
 
     def _accept_video(self, feed: _Feed, frame: VideoFrame) -> None:
@@ -349,9 +363,13 @@ class Session:
         while not self._stopping.is_set():
             for chunk in self._ring.due(self._clock_ns(), self.audio_delay):
                 for sink in self._sinks:
-                    if not getattr(sink, "times_sound", False):
+                    if not _times_sound(sink):
                         self._give(sink, lambda sink=sink, chunk=chunk: sink.push_audio(chunk))  # type: ignore[misc]
             self._ring.wait(self._clock_ns(), self.audio_delay, longest=MOTION_TIMEOUT)
+
+
+def _times_sound(sink: Sink) -> bool:
+    return bool(getattr(sink, "times_sound", False))
 
 
 class _Feed:

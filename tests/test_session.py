@@ -186,6 +186,31 @@ def test_sound_waits_for_its_picture_on_the_session_clock() -> None:
         assert sink.sound[0].pts == heard.pts
 
 
+def test_the_sound_thread_runs_only_for_sinks_that_need_it() -> None:
+    class TimingSink(ListSink):
+        times_sound = True
+
+    def sound_threads() -> int:
+        return sum(thread.name == "live-sound" for thread in threading.enumerate())
+
+    before = sound_threads()
+    source, timing, plain = HandSource(), TimingSink(), ListSink()
+    with Session(StepDriver(), FlatRenderer(), source) as session:
+        session.add_sink(timing)
+        for _ in range(400):
+            source.speak()
+        assert len(timing.sound) == 400
+        assert sound_threads() == before
+        assert session.statistics().drops["sound"] == 0, "nothing waits for nobody"
+        session.add_sink(plain)
+        session.add_sink(ListSink())
+        assert sound_threads() == before + 1
+        source.speak()
+        plain.until(lambda: len(plain.sound) == 1)
+        assert len(timing.sound) == 401
+    assert sound_threads() == before
+
+
 def test_picture_times_never_go_back() -> None:
     driver, sink = StepDriver(), ListSink()
     with Session(driver, FlatRenderer()) as session:
