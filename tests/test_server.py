@@ -20,7 +20,13 @@ GARBAGE = [
     ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96", "malformed"),
     ("v=0\r\no=- 1 1 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=video nine UDP 96\r\n", "malformed"),
     ("v=0\r\n" + "a=x\r\n" * 30_000, "too large"),
+    ("v=0\r\n" + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n" * 300, "more than 8 sections"),
+    ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 AV1/90000\r\n", "neither VP8 nor H264"),
+    ("v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:\ud800\r\na=candidate:\ud800\r\n", "malformed"),
 ]
+
+OFFER = {"type": "offer", "sdp": "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rtpmap:96 VP8/90000\r\n"}
+"""Looks like a browser's, as far as it can be told without answering it."""
 
 
 def png(width: int, height: int) -> bytes:
@@ -72,7 +78,7 @@ async def test_garbage_offers_are_refused(sdp: str, expected: str) -> None:
     async with running() as server:
         body = await refused(server, 400, "/offer", json={"type": "offer", "sdp": sdp})
         assert expected in body["error"]
-        await server.until_sessions(0)
+        assert server.studio.renderers == server.studio.drivers == [], "nothing was loaded for it"
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff\xfe", b'{"type":"offer","sdp":5}', b"[" * 50_000])
@@ -83,11 +89,26 @@ async def test_offers_that_are_no_offers_are_refused(data: bytes) -> None:
 
 async def test_unknown_names_are_refused() -> None:
     async with running() as server:
-        offer = {"type": "offer", "sdp": "v=0"}
-        assert "no driver" in (await refused(server, 400, "/offer", json=offer | {"driver": "magic"}))["error"]
-        assert "avatar" in (await refused(server, 422, "/offer", json=offer | {"avatar": "nobody"}))["error"]
-        assert "session" in (await refused(server, 404, "/offer", json=offer | {"session": "none"}))["error"]
+        assert "no driver" in (await refused(server, 400, "/offer", json=OFFER | {"driver": "magic"}))["error"]
+        assert "avatar" in (await refused(server, 422, "/offer", json=OFFER | {"avatar": "nobody"}))["error"]
+        assert "avatar" in (await refused(server, 422, "/offer", json=OFFER | {"avatar": "\ud800"}))["error"]
+        assert "session" in (await refused(server, 404, "/offer", json=OFFER | {"session": "none"}))["error"]
         await server.until_sessions(0)
+
+
+@pytest.mark.parametrize("wrong", [None, True, 5, [], {}, "", "guess", "\ud800", "x" * 5_000])
+async def test_wrong_types_in_an_offer_are_refused_or_ignored(wrong: object) -> None:
+    """Never an internal error, and never somebody else's session."""
+    async with running(linger=20.0) as server:
+        owner = await server.client().connect(driver="sliders")
+        for name in ("driver", "avatar", "codec", "hear", "session", "token", "sdp", "type"):
+            body = OFFER | {"session": owner.reply["session"], "token": "guess"} | {name: wrong}
+            async with server.http.post(server.url + "/offer", json=body) as response:
+                reply = await response.json()
+                assert response.status in (200, 400, 403, 404, 422), (name, reply)
+                assert reply.get("error") or not reply["owner"], (name, reply)
+        await owner.until(lambda: owner.pictures)
+        await owner.close()
 
 
 async def test_huge_requests_are_refused() -> None:
@@ -95,6 +116,32 @@ async def test_huge_requests_are_refused() -> None:
         body = await refused(server, 413, "/portrait", data=b"x" * 400_000)
         assert "large" in body["error"]
         await refused(server, 400, "/offer", data=b"x" * 150_000)
+
+
+async def test_a_huge_offer_that_does_not_say_so_is_not_read_to_its_end() -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield b'{"type": "offer", "sdp": "'
+        while sent < 10_000_000:
+            sent += 50_000
+            yield b"x" * 50_000
+
+    async with running() as server:
+        try:
+            body = await refused(server, 400, "/offer", data=endless())
+            assert "too large" in body["error"]
+        except aiohttp.ClientError:  # the server hung up while we were still sending
+            await alive(server)
+        assert sent < 10_000_000
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=nonsense", "text/plain; charset=utf-16", "x/y"])
+async def test_what_an_offer_says_about_its_encoding_does_not_matter(kind: str) -> None:
+    async with running() as server:
+        body = await refused(server, 400, "/offer", data=b'{"type": "offer"}', headers={"Content-Type": kind})
+        assert "no connection offer" in body["error"]
 
 
 async def test_photos_that_cannot_become_avatars_are_explained() -> None:

@@ -6,6 +6,7 @@ import re
 
 from aiortc import RTCConfiguration, RTCIceServer, RTCRtpSender
 from aiortc.rtcrtpparameters import RTCRtpCodecCapability
+from aiortc.sdp import SessionDescription
 
 from live.errors import LiveError
 from live.transport.config import ServerConfig
@@ -13,6 +14,11 @@ from live.transport.encoded import VIDEO_CODECS, VideoCodec
 
 MAX_SDP: int = 100_000
 """Characters an offer may have."""
+
+MAX_SECTIONS: int = 8
+"""Media sections an offer may have; the page sends three. Each costs a transceiver."""
+
+NO_CODEC = ("The browser offers neither VP8 nor H264.", "Use a current Chrome, Edge, Firefox or Safari.")
 
 _RTPMAP = re.compile(r"^a=rtpmap:(\d+) (VP8|H264)/90000", re.MULTILINE)
 
@@ -50,6 +56,30 @@ def audio_preferences() -> list[RTCRtpCodecCapability]:
     return [c for c in RTCRtpSender.getCapabilities("audio").codecs if c.mimeType.lower() == "audio/opus"]
 
 
+def check_offer(sdp: object, kind: object) -> str:
+    """The session description of an offer that is worth loading models for: small, parsable, with a picture.
+
+    Args:
+        sdp: what a request gives as the description.
+        kind: what it gives as its type.
+
+    Raises:
+        OfferError: it is not an offer that could be answered.
+    """
+    if not isinstance(sdp, str) or kind != "offer":
+        raise OfferError("The request holds no connection offer.", 'Send {"type": "offer", "sdp": "v=0…"}.')
+    offered_kinds(sdp)
+    try:
+        sections = SessionDescription.parse(sdp).media
+    except Exception as error:  # the parser raises whatever the malformed line happens to provoke
+        raise OfferError("The connection offer is malformed.", "Reload the page and try again.") from error
+    if len(sections) > MAX_SECTIONS:
+        raise OfferError(f"The connection offer has more than {MAX_SECTIONS} sections.", "Reload the page.")
+    if not video_payload_types(sdp):
+        raise OfferError(*NO_CODEC)
+    return sdp
+
+
 def offered_kinds(sdp: str) -> set[str]:
     """Which of `audio`, `video` and `application` an offer has sections for.
 
@@ -84,5 +114,5 @@ def negotiated_codec(sdp: str) -> VideoCodec:
     section = re.search(r"^m=video \d+ \S+ (\d+)", sdp, re.MULTILINE)
     codec = video_payload_types(sdp).get(int(section.group(1))) if section else None
     if codec is None:
-        raise OfferError("The browser offers neither VP8 nor H264.", "Use a current Chrome, Edge, Firefox or Safari.")
+        raise OfferError(*NO_CODEC)
     return codec

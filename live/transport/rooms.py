@@ -58,7 +58,7 @@ class Rooms:
     def owned(self, room_id: str, token: str) -> Room:
         """The room of that id, for its owner. Raises `NotFoundError` or `ForbiddenError`."""
         room = self.find(room_id)
-        if not secrets.compare_digest(room.token.encode(), token.encode()):
+        if not secrets.compare_digest(room.token.encode(), token.encode(errors="replace")):
             raise ForbiddenError("Only the browser that started this session can control it.")
         return room
 

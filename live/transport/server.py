@@ -17,7 +17,7 @@ from live.errors import LiveError
 from live.transport.config import ServerConfig
 from live.transport.encoded import VIDEO_CODECS, VideoCodec
 from live.transport.http_guard import guard
-from live.transport.ice import MAX_SDP, OfferError, page_ice_servers
+from live.transport.ice import MAX_SDP, OfferError, check_offer, page_ice_servers
 from live.transport.push_socket import serve_speech
 from live.transport.room import RoomFullError
 from live.transport.rooms import Rooms
@@ -126,9 +126,7 @@ class Server:
         (yet), so that the picture need not wait for it. Answer: `{sdp, type: "answer", session, owner, token?}`.
         """
         body = await self._read_json(request)
-        sdp = body.get("sdp")
-        if not isinstance(sdp, str) or body.get("type") != "offer":
-            raise OfferError("The request holds no connection offer.", 'Send {"type": "offer", "sdp": "v=0…"}.')
+        sdp = check_offer(body.get("sdp"), body.get("type"))  # before anything is loaded for it
         codec = self._codec(body.get("codec"))
         session, token = body.get("session"), body.get("token")
         if session is None:
@@ -164,10 +162,13 @@ class Server:
     # -- parsing
 
     async def _read_json(self, request: web.Request) -> dict[str, Any]:
-        if request.content_length is not None and request.content_length > MAX_JSON:
-            raise OfferError("The connection offer is too large.", "Reload the page and try again.")
+        data = bytearray()
+        async for part in request.content.iter_chunked(65_536):  # it may not say its length, or a wrong one
+            data += part
+            if len(data) > MAX_JSON:
+                raise OfferError("The connection offer is too large.", "Reload the page and try again.")
         try:
-            body = json.loads(await request.text())
+            body = json.loads(data)
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
