@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.capture.resampling import BLOCK, Blocks, StreamResampler
-from live.capture.retry import keep_open
+from live.capture.retry import DeviceSource
 from live.errors import DeviceError
 from live.frames import AUDIO_RATE, AudioChunk
 from live.protocols import AudioCallback, StateCallback, VideoCallback
@@ -44,21 +44,19 @@ def portaudio() -> Any:
     return sounddevice
 
 
-class Microphone:
+class Microphone(DeviceSource):
     """Delivers 10 ms chunks of mono 48 kHz sound, resampled where the device speaks another rate.
 
     A microphone that is missing, busy or unplugged is reported and tried again until `stop`.
 
     Args:
         device: PortAudio's number or (part of) the name; `None` is the system's default.
-        epoch_ns: monotonic instant of media time 0; default: the first start.
+        epoch_ns: monotonic instant of media time 0; default: now.
     """
 
     def __init__(self, device: int | str | None = None, epoch_ns: int | None = None) -> None:
+        super().__init__("The microphone", epoch_ns)
         self._device = device
-        self._epoch_ns = epoch_ns
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self, on_audio: AudioCallback | None, on_video: VideoCallback | None, on_state: StateCallback) -> None:
         """Begin to listen.
@@ -69,21 +67,7 @@ class Microphone:
         portaudio()
         if on_audio is None:
             return
-        if self._epoch_ns is None:
-            self._epoch_ns = time.monotonic_ns()
-        self._thread = threading.Thread(
-            target=keep_open,
-            args=(lambda works: self._listen(on_audio, works), self._stop, on_state, "The microphone"),
-            name="live-microphone",
-            daemon=True,
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Release the microphone."""
-        self._stop.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=5.0)
+        self._keep_open(lambda works: self._listen(on_audio, works), on_state)
 
     def _listen(self, on_audio: AudioCallback, works: Callable[[], None]) -> None:
         global _open_streams
@@ -105,7 +89,6 @@ class Microphone:
     def _stream(self, sounddevice: Any, on_audio: AudioCallback, works: Callable[[], None]) -> None:
         info = sounddevice.query_devices(self._device, kind="input")
         rate = _supported_rate(sounddevice, self._device, round(info["default_samplerate"]))
-        assert self._epoch_ns is not None
         converter = ChunkMaker(rate, self._epoch_ns, on_audio)
         heard = threading.Event()
 

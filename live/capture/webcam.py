@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from live.capture.retry import keep_open
+from live.capture.retry import DeviceSource
 from live.errors import DeviceError
 from live.frames import Trace, VideoFrame
 from live.protocols import AudioCallback, StateCallback, VideoCallback
@@ -31,7 +30,7 @@ class Camera(Protocol):
     def release(self) -> None: ...
 
 
-class Webcam:
+class Webcam(DeviceSource):
     """Delivers every picture of a camera as soon as it is there; drivers keep the newest.
 
     A camera that is missing, busy or unplugged is reported and tried again until `stop`.
@@ -40,7 +39,7 @@ class Webcam:
         device: number or path (`/dev/video2`) of the camera.
         size: (width, height) to ask for; the camera may choose another.
         fps: frame rate to ask for.
-        epoch_ns: monotonic instant of media time 0; default: the first start.
+        epoch_ns: monotonic instant of media time 0; default: now.
         open_camera: opens the device; for tests.
     """
 
@@ -53,33 +52,17 @@ class Webcam:
         epoch_ns: int | None = None,
         open_camera: Callable[[int | str, tuple[int, int], float], Camera] | None = None,
     ) -> None:
+        super().__init__("The camera", epoch_ns)
         self._device = device
         self._size = size
         self._fps = fps
-        self._epoch_ns = epoch_ns
         self._open_camera = open_camera or _open_camera
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def start(self, on_audio: AudioCallback | None, on_video: VideoCallback | None, on_state: StateCallback) -> None:
         """Begin to watch."""
         if on_video is None:
             return
-        if self._epoch_ns is None:
-            self._epoch_ns = time.monotonic_ns()
-        self._thread = threading.Thread(
-            target=keep_open,
-            args=(lambda works: self._watch(on_video, works), self._stop, on_state, "The camera"),
-            name="live-webcam",
-            daemon=True,
-        )
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Release the camera."""
-        self._stop.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout=5.0)
+        self._keep_open(lambda works: self._watch(on_video, works), on_state)
 
     def _watch(self, on_video: VideoCallback, works: Callable[[], None]) -> None:
         import cv2
@@ -101,7 +84,7 @@ class Webcam:
                     continue
                 missing = 0
                 works()
-                pts = (capture_ns - (self._epoch_ns or capture_ns)) / 1e9
+                pts = (capture_ns - self._epoch_ns) / 1e9
                 rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
                 trace = Trace(capture_ns)
                 trace.stamp("capture", capture_ns)
