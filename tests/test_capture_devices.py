@@ -89,9 +89,19 @@ class FakePortAudio(types.SimpleNamespace):
         super().__init__()
         self.opened = 0
         self.attempts = 0
+        self._initialized = 1
+        self.refusals = 0
 
-    def _initialize(self) -> None: ...
-    def _terminate(self) -> None: ...
+    def _initialize(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise self.PortAudioError("Error initializing PortAudio")
+        self._initialized += 1
+
+    def _terminate(self) -> None:
+        if not self._initialized:
+            raise self.PortAudioError("PortAudio not initialized")
+        self._initialized -= 1
 
     def query_devices(self, device: int | str | None = None, kind: str | None = None) -> dict[str, float]:
         self.attempts += 1
@@ -137,6 +147,23 @@ def test_microphone_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
     assert messages[1] == "The microphone is back."
     assert "stopped delivering" in messages[2]
     assert chunks[1].pts > chunks[0].pts
+
+
+def test_microphone_recovers_when_the_sound_system_could_not_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakePortAudio()
+    fake.refusals = 2
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr("live.capture.retry.FIRST_PAUSE", 0.01)
+    monkeypatch.setattr("live.capture.retry.LONGEST_PAUSE", 0.01)
+    heard = threading.Event()
+    messages: list[str] = []
+    microphone = Microphone()
+    microphone.start(lambda chunk: heard.set(), None, messages.append)
+    assert heard.wait(10), messages
+    microphone.stop()
+    microphone.stop()
+    assert not any(thread.name == "live-device" for thread in threading.enumerate())
+    assert fake._initialized == 1
 
 
 def test_retry_backs_off_and_says_each_thing_once() -> None:

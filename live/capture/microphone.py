@@ -75,7 +75,8 @@ class Microphone(DeviceSource):
         with _open_lock:
             if _open_streams == 0:
                 # PortAudio lists the devices once, at start; only a restart sees one that was plugged in since.
-                sounddevice._terminate()
+                if sounddevice._initialized:  # else the last restart failed, and there is nothing to end
+                    sounddevice._terminate()
                 sounddevice._initialize()
             _open_streams += 1
         try:
