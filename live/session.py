@@ -17,6 +17,7 @@ from typing import Final
 
 from live.audio_ring import AudioRing
 from live.av_delay import AudioDelay
+from live.blas_threads import use_one_blas_thread
 from live.errors import LiveError
 from live.frames import AudioChunk, MotionFrame, RenderedFrame, VideoFrame
 from live.protocols import Driver, Renderer, Sink, Source, StateCallback
@@ -98,6 +99,7 @@ class Session:
         """
         if self._threads or self._stopping.is_set():
             raise RuntimeError("a session can be started once")
+        use_one_blas_thread()
         self._start_source(self._source)
         with self._lock:
             self._start_thread("render", self._render_loop)
