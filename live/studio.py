@@ -37,6 +37,12 @@ MotionKind = Literal["face", "speech", "sliders"]
 SAMPLE_NAMES: Final = {"collins": "Eileen Collins (NASA)"}
 """Names of the portraits that ship, by file name; the first is the default."""
 
+MAX_AVATARS: Final = 100
+"""The user's avatars up to which photos may be uploaded."""
+
+MAX_AVATAR_BYTES: Final = 1_000_000_000
+"""Bytes of the user's avatars up to which photos may be uploaded. One takes what its photo takes as PNG, and 0.5 MB."""
+
 PICTURE_QUALITY: Final = 88
 """JPEG quality of the pictures in lists."""
 
@@ -75,12 +81,24 @@ class LocalStudio:
         backend: which renderer to make, see `live.render.create_renderer`.
         size: (width, height) of the pictures.
         fps: frame rate of drivers that make frames of their own accord.
+        max_avatars: how many avatars of the user there may be before uploads are refused.
+        max_avatar_bytes: how much they may take on disk before uploads are refused.
     """
 
-    def __init__(self, backend: str = "auto", size: tuple[int, int] = (512, 512), fps: float = 25.0) -> None:
+    def __init__(
+        self,
+        backend: str = "auto",
+        size: tuple[int, int] = (512, 512),
+        fps: float = 25.0,
+        *,
+        max_avatars: int = MAX_AVATARS,
+        max_avatar_bytes: int = MAX_AVATAR_BYTES,
+    ) -> None:
         self._backend = backend
         self._size = size
         self._fps = fps
+        self._max_avatars = max_avatars
+        self._max_avatar_bytes = max_avatar_bytes
         self._samples = _samples()
         self._store = AvatarStore(reserved=frozenset(self._samples))
         self._fitting = threading.Lock()
@@ -101,13 +119,16 @@ class LocalStudio:
         return buffer.getvalue()
 
     def add_avatar(self, photo: bytes, name: str) -> AvatarEntry:
-        """Make and keep an avatar from the bytes of a photo.
+        """Make and keep an avatar from the bytes of a photo that somebody uploads. Those that are kept are never
+        removed to make room: they may be somebody's work, and this may be the page of another one.
 
         Raises:
             PortraitError: the photo cannot become one, or there is no room to keep it.
             ModelError: the face tracker's model cannot be had.
         """
-        return self._keep(photo, name)
+        with self._fitting:
+            self._check_room()
+            return self._keep(photo, name)
 
     def add(self, photo: Path, name: str | None = None) -> AvatarEntry:
         """Make and keep an avatar from a file; its name is the file's unless given.
@@ -115,7 +136,8 @@ class LocalStudio:
         Raises:
             PortraitError, ModelError: as `add_avatar`.
         """
-        return self._keep(photo, name or photo.stem)
+        with self._fitting:
+            return self._keep(photo, name or photo.stem)
 
     def remove(self, name: str) -> AvatarEntry:
         """Delete an avatar by id or name.
@@ -196,9 +218,21 @@ class LocalStudio:
         return make_driver(kinds[kind], rest, fps=self._fps)
 
     def _keep(self, photo: Path | bytes, name: str) -> AvatarEntry:
-        with self._fitting:
-            stored = self._store.add(Avatar.create(photo, name))
+        stored = self._store.add(Avatar.create(photo, name))
         return AvatarEntry(stored.id, stored.name)
+
+    def _check_room(self) -> None:
+        count, size = self._store.usage()
+        hint = "Whoever runs the engine can remove some: `live avatar list`, `live avatar rm NAME`"
+        if count >= self._max_avatars:
+            raise PortraitError(
+                f"There is no room for another portrait: {count} are kept.", f"{hint}; or `live serve --max-avatars`."
+            )
+        if size >= self._max_avatar_bytes:
+            raise PortraitError(
+                f"There is no room for another portrait: {count} are kept, which take {size / 1e6:.0f} MB.",
+                f"{hint}; or `live serve --max-avatar-space`.",
+            )
 
     def _kept(self, photo: Path) -> AvatarEntry | None:
         """The avatar that was made from this very photo, if there is one."""

@@ -44,6 +44,18 @@ def test_add_list_load_remove(tmp_path: Path) -> None:
     assert store.entries() == []
 
 
+def test_usage_counts_avatars_and_bytes(tmp_path: Path) -> None:
+    store = AvatarStore(tmp_path / "avatars")
+    assert store.usage() == (0, 0)
+    store.add(some_avatar("a"))
+    count, size = store.usage()
+    assert count == 1
+    assert size == sum(path.stat().st_size for path in (tmp_path / "avatars" / "a").iterdir())
+    (tmp_path / "avatars" / "b.partial").mkdir()
+    (tmp_path / "avatars" / "b.partial" / "portrait.png").write_bytes(b"x" * 1000)
+    assert store.usage() == (1, size + 1000)
+
+
 def test_equal_names_and_reserved_ids_get_numbers(tmp_path: Path) -> None:
     store = AvatarStore(tmp_path, reserved=frozenset({"me"}))
     assert [store.add(some_avatar("Me")).id for _ in range(3)] == ["me-2", "me-3", "me-4"]

@@ -89,13 +89,15 @@ def test_models_list(live_home: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_serve_hands_on_its_options(live_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from live.studio import LocalStudio
+    from live.studio import MAX_AVATAR_BYTES, MAX_AVATARS, LocalStudio
     from live.transport.config import ServerConfig
 
     served: list[ServerConfig] = []
+    studios: list[LocalStudio] = []
 
     async def serve(config: ServerConfig, studio: LocalStudio, on_ready: object) -> None:
         served.append(config)
+        studios.append(studio)
 
     monkeypatch.setattr("live.transport.server.serve", serve)
     words = [
@@ -111,12 +113,19 @@ def test_serve_hands_on_its_options(live_home: Path, monkeypatch: pytest.MonkeyP
         "2",
         "--bitrate",
         "900",
+        "--max-avatars",
+        "7",
+        "--max-avatar-space",
+        "30",
     ]
     assert main(["serve", *words, "--stock-receive", "--ice", "turn:t.example.org:3478,user,pass,word"]) == 0
     (config,) = served
     assert (config.port, config.fps, config.max_viewers, config.max_sessions) == (0, 50.0, 3, 2)
+    assert (studios[0]._max_avatars, studios[0]._max_avatar_bytes) == (7, 30_000_000)
     assert config.bitrate == 900_000 and config.stock_receive
     assert config.ice_servers[0].credential == "pass,word"
+    assert main(["serve"]) == 0
+    assert (studios[1]._max_avatars, studios[1]._max_avatar_bytes) == (MAX_AVATARS, MAX_AVATAR_BYTES)
     assert main(["serve", "--ice", "http://t.example.org"]) == 2
 
 

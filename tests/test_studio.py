@@ -12,7 +12,7 @@ from PIL import Image as PillowImage
 
 from live.capture.media import probe, read_media
 from live.cli.main import main
-from live.errors import LiveError
+from live.errors import LiveError, PortraitError
 from live.frames import AudioChunk, VideoFrame
 from live.protocols import Driver, Renderer
 from live.studio import LocalStudio
@@ -74,6 +74,24 @@ def test_add_find_remove(equipped_home: Path) -> None:
         studio.find("Commander")
     with pytest.raises(LiveError, match="comes with the engine"):
         studio.remove(studio.avatars()[0].id)
+
+
+def test_uploads_are_limited_and_remove_nothing(equipped_home: Path) -> None:
+    photo = PHOTO.read_bytes()
+    studio = LocalStudio(backend="geometric", max_avatars=2)
+    studio.add_avatar(photo, "one")
+    studio.add(PHOTO, "two")
+    with pytest.raises(PortraitError, match="no room for another portrait: 2 are kept") as caught:
+        studio.add_avatar(photo, "three")
+    assert "live avatar rm" in caught.value.hint and "--max-avatars" in caught.value.hint
+    studio.add(PHOTO, "by its owner")
+    assert [entry.name for entry in studio.avatars() if not entry.sample] == ["by its owner", "one", "two"]
+    with pytest.raises(PortraitError, match=r"which take [1-9][0-9]* MB") as caught:
+        LocalStudio(backend="geometric", max_avatar_bytes=1_000_000).add_avatar(photo, "four")
+    assert "--max-avatar-space" in caught.value.hint
+    studio.remove("one")
+    studio.remove("two")
+    assert studio.add_avatar(photo, "three").name == "three"
 
 
 def test_a_photo_is_kept_once(equipped_home: Path, tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="browsers in one session, its owner's included (default: 8)",
     )
     parser.add_argument(
+        "--max-avatars",
+        type=whole_number(0, 100_000),
+        default=100,
+        metavar="N",
+        help="avatars kept up to which photos may be uploaded, those of `live avatar add` included (default: 100)",
+    )
+    parser.add_argument(
+        "--max-avatar-space",
+        type=whole_number(0, 10_000_000),
+        default=1000,
+        metavar="MB",
+        help="disk space of all avatars up to which photos may be uploaded; none is removed (default: 1000)",
+    )
+    parser.add_argument(
         "--stock-receive",
         action="store_true",
         help="receive through aiortc's own buffers, to compare: some 30 ms (picture) and 80 ms (sound) slower",
@@ -90,7 +104,13 @@ def run(args: argparse.Namespace) -> int:
     from live.transport.config import ServerConfig
     from live.transport.server import serve
 
-    studio = LocalStudio(args.backend, (args.size, args.size), args.fps)
+    studio = LocalStudio(
+        args.backend,
+        (args.size, args.size),
+        args.fps,
+        max_avatars=args.max_avatars,
+        max_avatar_bytes=args.max_avatar_space * 1_000_000,
+    )
     config = ServerConfig(
         host=args.host,
         port=args.port,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -53,6 +54,14 @@ class AvatarStore:
                 name = path.parent.name  # damaged: listed, so that it can be removed
             found.append(StoredAvatar(path.parent.name, name))
         return sorted(found, key=lambda entry: (entry.name.casefold(), entry.id))
+
+    def usage(self) -> tuple[int, int]:
+        """How many avatars there are, and the bytes they take (half-written ones included)."""
+        sizes = []
+        for path in self.folder.rglob("*"):
+            with contextlib.suppress(OSError):  # removed meanwhile
+                sizes.append(path.stat().st_size if path.is_file() else 0)
+        return len(self.entries()), sum(sizes)
 
     def add(self, avatar: Avatar) -> StoredAvatar:
         """Keep an avatar under an id of its own, made from its name.
