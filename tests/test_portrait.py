@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +94,56 @@ def test_grey_and_palette_pictures_are_read() -> None:
         assert read_photo(buffer.getvalue()).shape == (20, 20, 3)
 
 
+@pytest.mark.parametrize("width", [64, 4096])
+def test_16_bit_pictures_keep_their_greys(width: int) -> None:
+    ramp = np.linspace(0, 65_535, width).astype(np.uint16)[None].repeat(48, 0)
+    buffer = io.BytesIO()
+    PillowImage.fromarray(ramp).save(buffer, "PNG")
+    assert read_photo(buffer.getvalue())[20, :, 1].tolist() == (ramp[20] >> 8).tolist()
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_of_a_moving_picture_the_first_is_taken(form: str) -> None:
+    first, second = PillowImage.new("RGB", (64, 48), (200, 30, 30)), PillowImage.new("RGB", (64, 48), (30, 30, 200))
+    buffer = io.BytesIO()
+    first.save(buffer, form, save_all=True, append_images=[second], duration=100)
+    assert read_photo(buffer.getvalue())[24, 32] == pytest.approx([200, 30, 30], abs=4)
+
+
 def test_large_photos_are_reduced() -> None:
     assert max(read_photo(jpeg(np.zeros((10, 6000, 3), np.uint8))).shape) == 4096
+    for picture in (np.zeros((2, 30_000, 3), np.uint8), np.zeros((2, 30_000), np.uint16)):
+        buffer = io.BytesIO()
+        PillowImage.fromarray(picture).save(buffer, "PNG")
+        assert read_photo(buffer.getvalue()).shape == (1, 4096, 3)
+
+
+def test_pictures_that_would_fill_the_memory_are_refused() -> None:
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)), (b"IDAT", b""), (b"IEND", b"")]
+    chunks = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    ]
+    with pytest.raises(PortraitError, match="too large"):
+        read_photo(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"])
+def test_damaged_pictures_are_read_or_refused_never_worse(noise: np.ndarray, form: str) -> None:
+    """Bytes changed at random, most of them in the header."""
+    buffer = io.BytesIO()
+    PillowImage.fromarray(noise).save(buffer, form)
+    random = np.random.default_rng(3)
+    for _ in range(250):
+        data = bytearray(buffer.getvalue())
+        for _ in range(random.integers(1, 6)):
+            data[random.integers(min(len(data), random.choice([60, 400, 10_000])))] = random.integers(256)
+        if random.random() < 0.2:
+            del data[random.integers(len(data)) :]
+        try:
+            assert read_photo(bytes(data) or b"x").ndim == 3
+        except PortraitError as error:
+            assert error.hint
 
 
 def test_which_faces_are_refused() -> None:

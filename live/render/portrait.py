@@ -65,15 +65,21 @@ def read_photo(source: Path | bytes) -> Image:
             with PillowImage.open(io.BytesIO(data), formats=FORMATS) as opened:
                 opened.draft("RGB", (LARGEST_SIDE, LARGEST_SIDE))
                 opened.load()
-                upright = ImageOps.exif_transpose(opened)
+                return _upright_rgb(opened)
     except UnidentifiedImageError as error:
         raise PortraitError(f"{name} is not a picture that can be read.", "Use a JPEG, PNG or WebP photo.") from error
     except (PillowImage.DecompressionBombError, PillowImage.DecompressionBombWarning) as error:
         raise PortraitError(f"The photo {name} is too large.", "Scale it down to 4096 pixels or less.") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:  # the decoders raise whatever a damaged file provokes
         raise PortraitError(
             f"The photo {name} is damaged or incomplete: {error}.", "Copy or download it again, or use another photo."
         ) from error
+
+
+def _upright_rgb(opened: PillowImage.Image) -> Image:
+    upright = ImageOps.exif_transpose(opened)
+    if upright.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8, which is white
+        upright = PillowImage.fromarray((np.asarray(upright).astype(np.uint16) >> 8).astype(np.uint8))
     if max(upright.size) > LARGEST_SIDE:
         upright.thumbnail((LARGEST_SIDE, LARGEST_SIDE), PillowImage.Resampling.LANCZOS)
     if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
