@@ -13,32 +13,60 @@
 
   // -- pictures: a small luma crop around the mouth of every picture that is captured and of every one presented
 
+  // Reads the brightness plane only: drawing the picture into a canvas would convert all of it to RGB first.
   function cropper(box) {
-    const canvas = new OffscreenCanvas(config.columns, config.rows);
-    const context = canvas.getContext("2d", { willReadFrequently: true, alpha: false });
-    context.imageSmoothingQuality = "medium";
     const [left, top, width, height] = box;
-    return (picture, w, h) => {
-      context.drawImage(picture, left * w, top * h, width * w, height * h, 0, 0, config.columns, config.rows);
-      const rgba = context.getImageData(0, 0, config.columns, config.rows).data;
-      let luma = "";
-      for (let i = 0; i < rgba.length; i += 4) {
-        luma += String.fromCharCode((77 * rgba[i] + 150 * rgba[i + 1] + 29 * rgba[i + 2]) >> 8);
-      }
-      return btoa(luma);
+    let plane = new Uint8Array(0);
+    return async (picture) => {
+      if (!["I420", "I420A", "NV12"].includes(picture.format)) throw new Error(`Cannot read pictures in ${picture.format}`);
+      const { codedWidth, codedHeight, visibleRect } = picture;
+      const rect = {
+        x: 2 * Math.round((visibleRect.x + left * visibleRect.width) / 2),
+        y: 2 * Math.round((visibleRect.y + top * visibleRect.height) / 2),
+        width: 2 * Math.round((width * visibleRect.width) / 2),
+        height: 2 * Math.round((height * visibleRect.height) / 2),
+      };
+      rect.width = Math.min(rect.width, codedWidth - rect.x);
+      rect.height = Math.min(rect.height, codedHeight - rect.y);
+      const size = picture.allocationSize({ rect });
+      if (plane.length < size) plane = new Uint8Array(size);
+      const [{ offset, stride }] = await picture.copyTo(plane, { rect });
+      const [black, white] = picture.colorSpace.fullRange ? [0, 255] : [16, 235];
+      return btoa(shrink(plane.subarray(offset), stride, rect, (y) => ((y - black) * 255) / (white - black)));
     };
+  }
+
+  // Means over blocks: columns x rows values as characters.
+  function shrink(plane, stride, { width, height }, level) {
+    const edge = (i, count, size) => Math.min(size - 1, Math.floor((i * size) / count));
+    let luma = "";
+    for (let row = 0; row < config.rows; row++) {
+      const y0 = edge(row, config.rows, height), y1 = Math.max(y0 + 1, edge(row + 1, config.rows, height));
+      for (let column = 0; column < config.columns; column++) {
+        const x0 = edge(column, config.columns, width), x1 = Math.max(x0 + 1, edge(column + 1, config.columns, width));
+        let sum = 0;
+        for (let y = y0; y < y1; y++) for (let x = x0; x < x1; x++) sum += plane[y * stride + x];
+        const mean = level(sum / ((y1 - y0) * (x1 - x0)));
+        luma += String.fromCharCode(Math.max(0, Math.min(255, Math.round(mean))));
+      }
+    }
+    return luma;
   }
 
   function watch(video) {
     const crop = cropper(config.avatar);
     const onFrame = (at, meta) => {
-      recorded.avatar.push({
+      const picture = new VideoFrame(video);
+      const entry = {
         at, shown: meta.expectedDisplayTime, submitted: meta.presentationTime,
         received: meta.receiveTime ?? null, rtp: meta.rtpTimestamp ?? null, count: meta.presentedFrames,
         decode: meta.processingDuration ?? null, width: meta.width, height: meta.height,
-        luma: crop(video, meta.width, meta.height),
-      });
+      };
       video.requestVideoFrameCallback(onFrame);
+      crop(picture)
+        .then((luma) => recorded.avatar.push({ ...entry, luma }))
+        .catch(fail)
+        .finally(() => picture.close());
     };
     video.requestVideoFrameCallback(onFrame);
   }
@@ -59,9 +87,12 @@
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      const luma = crop(value, value.displayWidth, value.displayHeight);
-      recorded.camera.push({ at: now(), stamp: value.timestamp / 1000, luma });
-      value.close();
+      const at = now();
+      try {
+        recorded.camera.push({ at, stamp: value.timestamp / 1000, luma: await crop(value) });
+      } finally {
+        value.close();
+      }
     }
   }
 
