@@ -34,7 +34,7 @@ LID_SHARE: Final = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class _Ring:
+class Ring:
     """An opening: which rows of the stacked points follow its edge, and by which weights."""
 
     points: NDArray[np.intp]  # (2 n,) stacked indices: n of the upper edge, then the n opposite ones
@@ -63,6 +63,12 @@ class Contact:
         corrected: the same with the photo's correction.
         moves: float32 (68, (V + 478) * 3), flattened expression and residual shapes of the stacked points.
         photo: float32 (68,), the photo's expression and residual.
+
+    Attributes:
+        lips, lids: the openings; `lids` of the right eye, then of the left.
+        shut, excess, span, correction, photo_closing: float32 (9,) per pair of lip points, cm: see `steer`.
+        jaw, blinks: which coefficients open the jaw and close the lids; photo_jaw, photo_lids: theirs in the photo.
+        left_open: float32 (7,) per eye, cm that closed lids of the corrected model leave open.
     """
 
     def __init__(
@@ -73,44 +79,42 @@ class Contact:
         dropped = shape + JAW_DROP * np.concatenate([model.mesh_expression[jaw], model.landmarks_expression[jaw]])
         skin = np.concatenate([model.mesh_part == PART_FACE, np.ones(len(model.landmarks_mean), np.bool_)])
         first = len(model.mesh_mean)
-        self._lips = _ring(dropped, skin, first, INNER_LIP, LIP_REACH_CM)
-        self._lids = [_ring(shape, skin, first, ring, LID_REACH_CM) for ring in (RIGHT_EYE, LEFT_EYE)]
-        self._blinks = [ARKIT_INDEX["eyeBlinkRight"], ARKIT_INDEX["eyeBlinkLeft"]]
+        self.lips = _ring(dropped, skin, first, INNER_LIP, LIP_REACH_CM)
+        self.lids = [_ring(shape, skin, first, ring, LID_REACH_CM) for ring in (RIGHT_EYE, LEFT_EYE)]
+        self.blinks = [ARKIT_INDEX["eyeBlinkRight"], ARKIT_INDEX["eyeBlinkLeft"]]
         in_photo = (photo @ moves).reshape(-1, 3)
-        self._shut = self._lips.gap(neutral)
-        self._excess = self._lips.gap(corrected - neutral) + self._shut
-        self._span = np.maximum(self._lips.gap(neutral + in_photo) - self._shut, LIP_OPEN_CM)
-        self._correction = self._lips.gap(corrected - neutral)
-        self._photo_closing = self._closing(self._lips.gap(neutral + in_photo))
-        self._photo_lids = photo[self._blinks]
-        self._jaw, self._photo_jaw = jaw, float(photo[jaw])
+        self.shut = self.lips.gap(neutral)
+        self.excess = self.lips.gap(corrected - neutral) + self.shut
+        self.span = np.maximum(self.lips.gap(neutral + in_photo) - self.shut, LIP_OPEN_CM)
+        self.correction = self.lips.gap(corrected - neutral)
+        self.photo_closing = self._closing(self.lips.gap(neutral + in_photo))
+        self.photo_lids = photo[self.blinks]
+        self.jaw, self.photo_jaw = jaw, float(photo[jaw])
         closed = photo.copy()
-        closed[self._blinks] = 1.0
-        self._left_open = [ring.gap(corrected + (closed @ moves).reshape(-1, 3)) for ring in self._lids]
+        closed[self.blinks] = 1.0
+        self.left_open = [ring.gap(corrected + (closed @ moves).reshape(-1, 3)) for ring in self.lids]
 
     def steer(self, stacked: FloatArray, expression: FloatArray) -> None:
         """Adjust corrected stacked points to an expression, float32 (52,), in place."""
-        lips = self._lips
-        dropped = float(expression[self._jaw]) - max(self._photo_jaw, 0.0)
+        lips = self.lips
+        dropped = float(expression[self.jaw]) - max(self.photo_jaw, 0.0)
         if dropped > 0:
             lips.widen(stacked, dropped * np.array(LIP_ROUNDING_CM, np.float32), 0.0)
         gap = lips.gap(stacked)
-        wanted = gap + self._closing(gap - self._correction) - self._photo_closing
+        wanted = gap + self._closing(gap - self.correction) - self.photo_closing
         lips.widen(stacked, np.maximum(wanted, 0.0) - gap, 0.5)
-        for ring, index, photo, left_open in zip(
-            self._lids, self._blinks, self._photo_lids, self._left_open, strict=True
-        ):
+        for ring, index, photo, left_open in zip(self.lids, self.blinks, self.photo_lids, self.left_open, strict=True):
             gap = ring.gap(stacked)
             closing = np.clip((expression[index] - photo) / max(1.0 - float(photo), 0.2), 0.0, 1.0)
             ring.widen(stacked, np.maximum(gap - closing * left_open, 0.0) - gap, LID_SHARE)
 
     def _closing(self, model_gap: FloatArray) -> FloatArray:
         """Change of the lips' gap: the correction goes as the model's lips shut."""
-        openness = np.clip((model_gap - self._shut) / self._span, 0.0, 1.0)
-        return np.asarray((openness - 1.0) * self._excess, np.float32)
+        openness = np.clip((model_gap - self.shut) / self.span, 0.0, 1.0)
+        return np.asarray((openness - 1.0) * self.excess, np.float32)
 
 
-def _ring(shape: NDArray[np.floating], skin: NDArray[np.bool_], first: int, ring: Sequence[int], reach: float) -> _Ring:
+def _ring(shape: NDArray[np.floating], skin: NDArray[np.bool_], first: int, ring: Sequence[int], reach: float) -> Ring:
     half = len(ring) // 2
     upper = list(ring[1:half])
     lower = list(ring[half + 1 :])[::-1]
@@ -127,4 +131,4 @@ def _ring(shape: NDArray[np.floating], skin: NDArray[np.bool_], first: int, ring
     weights = weights[:, : len(points)].astype(np.float32)
     for column, point in enumerate(points):  # the edge itself moves exactly as told
         weights[rows == point] = np.eye(len(points), dtype=np.float32)[column]
-    return _Ring(points, rows, np.ascontiguousarray(weights))
+    return Ring(points, rows, np.ascontiguousarray(weights))

@@ -34,7 +34,7 @@ LID_SHADOW: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class _Eye:
+class EyePatch:
     """One eye of the photo, as a patch around it. Patch coordinates are pixels of the portrait less `origin`."""
 
     ring: Sequence[int]
@@ -58,6 +58,10 @@ class EyeLayer:
         landmarks: float32 (478, 3), of the photo, crop sides.
         scale: crop sides per cm.
         rest: float32 (52,), expression of the photo.
+
+    Attributes:
+        looks: per eye (right, left), coefficients that turn it to the image's right, left, up and down.
+        patches: the right eye's, then the left's; `None` for one that the photo does not show well enough.
     """
 
     def __init__(self, image: Image, landmarks: FloatArray, scale: float, rest: FloatArray) -> None:
@@ -71,14 +75,15 @@ class EyeLayer:
         right_in, right_out, right_up, right_down = names["Right"]
         left_in, left_out, left_up, left_down = names["Left"]
         # The subject's right eye is at the image's left: inwards is to the image's right.
-        self._eyes = [
-            self._extract(image, landmarks, RIGHT_EYE, RIGHT_IRIS, (right_in, right_out, right_up, right_down)),
-            self._extract(image, landmarks, LEFT_EYE, LEFT_IRIS, (left_out, left_in, left_up, left_down)),
+        self.looks = (right_in, right_out, right_up, right_down), (left_out, left_in, left_up, left_down)
+        self.patches = [
+            self._extract(image, landmarks, RIGHT_EYE, RIGHT_IRIS, self.looks[0]),
+            self._extract(image, landmarks, LEFT_EYE, LEFT_IRIS, self.looks[1]),
         ]
 
     def draw(self, canvas: Image, driving: PosedFace, expression: FloatArray) -> None:
         """Fill the openings between the lids of `canvas`, uint8 (S', S', 3), in place."""
-        for eye in self._eyes:
+        for eye in self.patches:
             if eye is not None:
                 self._draw_one(canvas, eye, driving, expression)
 
@@ -89,7 +94,7 @@ class EyeLayer:
         ring: Sequence[int],
         iris: Sequence[int],
         names: tuple[int, int, int, int],
-    ) -> _Eye | None:
+    ) -> EyePatch | None:
         outline = eye_outline(landmarks, ring)
         corners = landmarks[[ring[0], ring[8]], :2].copy()
         width = float(np.linalg.norm(corners[1] - corners[0])) * self._side
@@ -128,9 +133,9 @@ class EyeLayer:
         lash = dark.mean(0) if len(dark) else photo.reshape(-1, 3).min(0)
         aperture = _aperture(landmarks, ring)
         premultiplied = complete * disc[..., None]
-        return _Eye(ring, corners, (x, y), photo, white, premultiplied, disc, opening, lash, aperture, names)
+        return EyePatch(ring, corners, (x, y), photo, white, premultiplied, disc, opening, lash, aperture, names)
 
-    def _draw_one(self, canvas: Image, eye: _Eye, driving: PosedFace, expression: FloatArray) -> None:
+    def _draw_one(self, canvas: Image, eye: EyePatch, driving: PosedFace, expression: FloatArray) -> None:
         extent = canvas.shape[0]
         outline = eye_outline(driving.landmarks, eye.ring)
         box = patch_box(outline, extent, 6)
@@ -175,7 +180,7 @@ class EyeLayer:
         photo = sample(eye.photo, position, cubic=True)
         blend_patch(canvas, composed + (photo - composed) * keep[..., None], alpha, (x, y))
 
-    def _draw_lashes(self, canvas: Image, eye: _Eye, driving: PosedFace) -> None:
+    def _draw_lashes(self, canvas: Image, eye: EyePatch, driving: PosedFace) -> None:
         """A soft dark line along the lids' edge as they close: the lashes that a closed lid shows."""
         closed = float(
             smooth_step(np.float32(_aperture(driving.landmarks, eye.ring) / max(eye.aperture, 0.05)), 0.5, 0.05)
@@ -203,7 +208,7 @@ class EyeLayer:
         patch = np.broadcast_to(eye.lash, (h, w, 3)).astype(np.float32)
         blend_patch(canvas, patch, alpha, (x, y))
 
-    def _shift(self, eye: _Eye, expression: FloatArray) -> FloatArray:
+    def _shift(self, eye: EyePatch, expression: FloatArray) -> FloatArray:
         """Shift of the iris since the photo, cm in image axes (x right, y down)."""
         change = expression - self._rest
         right, left, up, down = (float(change[i]) for i in eye.names)

@@ -63,7 +63,7 @@ class MouthColours:
 
 
 @dataclass(frozen=True, slots=True)
-class _PhotoTeeth:
+class PhotoTeeth:
     """Teeth seen in the photo: a patch at `origin` (pixels of the portrait), its colour, and where it is tooth."""
 
     origin: tuple[int, int]
@@ -78,6 +78,14 @@ class MouthLayer:
         surface: of the face model.
         image: uint8 (S, S, 3), the portrait.
         source: the mesh as in the portrait.
+
+    Attributes:
+        colours: of teeth, gums, tongue and cavity.
+        teeth: the photo's own, if it shows them.
+        used: (U,) the mesh's vertices inside the mouth; faces: int32 (F, 3) of them; face_is_tooth: bool (F,).
+        albedo: float32 (U, 3), ambient: (U,) share of light without direction, depth_fade: (U,) cm.
+        tooth_rows: which of the U are teeth; arch_normals: float32 (…, 3) of their arch.
+        front_teeth: vertices of the upper front teeth, which are rigid with the skull.
     """
 
     def __init__(self, surface: Surface, image: Image, source: PosedFace) -> None:
@@ -87,26 +95,26 @@ class MouthLayer:
         self._source = source
         opening, box = self._photo_opening(image, source)
         self.colours, tooth_mask = _measure(image, source.landmarks, opening)
-        self._teeth = self._extract_teeth(image, opening, tooth_mask, box)
-        self._albedo = self._vertex_albedo()
+        self.teeth = self._extract_teeth(image, opening, tooth_mask, box)
+        self.albedo = self._vertex_albedo()
         used = np.unique(surface.mouth_faces)
-        renumber = np.full(len(self._albedo), -1, np.int32)
+        renumber = np.full(len(self.albedo), -1, np.int32)
         renumber[used] = np.arange(len(used), dtype=np.int32)
-        self._used = used
-        self._faces = np.ascontiguousarray(renumber[surface.mouth_faces])
-        self._albedo = np.ascontiguousarray(self._albedo[used])
+        self.used = used
+        self.faces = np.ascontiguousarray(renumber[surface.mouth_faces])
+        self.albedo = np.ascontiguousarray(self.albedo[used])
         any_tooth = (surface.is_upper_tooth | surface.is_lower_tooth)[used]
-        self._tooth_rows = np.flatnonzero(any_tooth)
-        self._ambient = np.where(any_tooth, TOOTH_AMBIENT, AMBIENT).astype(np.float32)
+        self.tooth_rows = np.flatnonzero(any_tooth)
+        self.ambient = np.where(any_tooth, TOOTH_AMBIENT, AMBIENT).astype(np.float32)
         bright = any_tooth | surface.is_tongue[used]
-        self._depth_fade = np.where(bright, TOOTH_FADE_CM, WALL_FADE_CM).astype(np.float32)
-        arch = surface.model.mesh_mean[used][self._tooth_rows] - np.array([0, 0, ARCH_CENTRE_Z], np.float32)
+        self.depth_fade = np.where(bright, TOOTH_FADE_CM, WALL_FADE_CM).astype(np.float32)
+        arch = surface.model.mesh_mean[used][self.tooth_rows] - np.array([0, 0, ARCH_CENTRE_Z], np.float32)
         arch[:, 1] = 0
-        self._arch_normals = arch / np.linalg.norm(arch, axis=1, keepdims=True)
-        self._face_is_tooth: NDArray[np.bool_] = np.asarray(any_tooth[self._faces].all(1))
+        self.arch_normals = arch / np.linalg.norm(arch, axis=1, keepdims=True)
+        self.face_is_tooth: NDArray[np.bool_] = np.asarray(any_tooth[self.faces].all(1))
         tooth = surface.is_upper_tooth
         front = tooth & (surface.model.mesh_mean[:, 2] > np.quantile(surface.model.mesh_mean[tooth, 2], 0.5))
-        self._front_teeth: NDArray[np.intp] = np.flatnonzero(front)
+        self.front_teeth: NDArray[np.intp] = np.flatnonzero(front)
 
     def draw(self, canvas: Image, driving: PosedFace, positions: FloatArray) -> None:
         """Fill the opening between the lips of `canvas`, uint8 (S', S', 3), in place.
@@ -128,8 +136,8 @@ class MouthLayer:
         if like < 1:
             inside = self._interior(driving, box, extent)
             inside *= self._lip_shadow(mask, driving, extent)[..., None]
-            if self._teeth is not None:
-                self._lay_photo_teeth(inside, self._teeth, driving, box, extent)
+            if self.teeth is not None:
+                self._lay_photo_teeth(inside, self.teeth, driving, box, extent)
         if like > 0:
             spot = np.ascontiguousarray(positions[y : y + height, x : x + width])
             photo = warp(self._portrait, spot).astype(np.float32)
@@ -137,7 +145,7 @@ class MouthLayer:
 
     def _likeness(self, driving: PosedFace) -> np.float32:
         """1 = the lips are as in the photo, so that the warped photo is right inside them too; 0 = they differ."""
-        ring, teeth = list(INNER_LIP), self._front_teeth
+        ring, teeth = list(INNER_LIP), self.front_teeth
         before = (self._source.landmarks[ring] - self._source.points[teeth].mean(0)) @ self._source.rotation_to_head
         after = (driving.landmarks[ring] - driving.points[teeth].mean(0)) @ driving.rotation_to_head
         change = np.abs(after[:, :2] / driving.scale - before[:, :2] / self._source.scale).max()
@@ -145,19 +153,19 @@ class MouthLayer:
 
     def _interior(self, driving: PosedFace, box: tuple[int, int, int, int], extent: int) -> FloatArray:
         x, y, width, height = box
-        points = driving.points[self._used]
-        normals = vertex_normals(points * np.array([1, -1, 1], np.float32), self._faces)
-        front = float(driving.points[self._front_teeth, 2].max())
+        points = driving.points[self.used]
+        normals = vertex_normals(points * np.array([1, -1, 1], np.float32), self.faces)
+        front = float(driving.points[self.front_teeth, 2].max())
         depth = np.maximum(front - points[:, 2], 0) / np.float32(driving.scale)
-        light = np.exp(-depth / self._depth_fade)
+        light = np.exp(-depth / self.depth_fade)
         facing = np.clip(normals @ np.array(LIGHT, np.float32), 0, 1)
         # Teeth are lit as one arch: at this size every tooth's own edges would look like gaps.
-        facing[self._tooth_rows] = np.clip(self._arch_normals @ driving.rotation[2], 0, 1)
-        shade = light * (self._ambient + (1 - self._ambient) * facing)
-        colour = np.ascontiguousarray(self._albedo * shade[:, None], np.float32)
+        facing[self.tooth_rows] = np.clip(self.arch_normals @ driving.rotation[2], 0, 1)
+        shade = light * (self.ambient + (1 - self.ambient) * facing)
+        colour = np.ascontiguousarray(self.albedo * shade[:, None], np.float32)
         grid = points * np.float32(extent) - np.array([x, y, 0], np.float32)
         values, triangles, _ = rasterise(
-            grid * np.float32(SUPERSAMPLE), self._faces, colour, (width * SUPERSAMPLE, height * SUPERSAMPLE)
+            grid * np.float32(SUPERSAMPLE), self.faces, colour, (width * SUPERSAMPLE, height * SUPERSAMPLE)
         )
         self._close_gaps(values, triangles, driving, extent)
         empty = triangles < 0
@@ -166,7 +174,7 @@ class MouthLayer:
 
     def _close_gaps(self, values: FloatArray, triangles: IntArray, driving: PosedFace, extent: int) -> None:
         """Fill the slits between neighbouring teeth with a darker tooth, in place: teeth touch."""
-        tooth = (self._face_is_tooth[triangles] & (triangles >= 0)).astype(np.uint8)
+        tooth = (self.face_is_tooth[triangles] & (triangles >= 0)).astype(np.uint8)
         reach = max(round(GAP_CM * driving.scale * extent * SUPERSAMPLE), 1)
         kernel = np.ones((1, 2 * reach + 1), np.uint8)
         closed = np.asarray(cv2.morphologyEx(tooth, cv2.MORPH_CLOSE, kernel), np.uint8) > tooth
@@ -184,12 +192,12 @@ class MouthLayer:
         return 1 - np.float32(LIP_SHADOW) * (1 - smooth_step(np.minimum(near, from_above), 0.25, 0.95))
 
     def _lay_photo_teeth(
-        self, inside: FloatArray, teeth: _PhotoTeeth, driving: PosedFace, box: tuple[int, int, int, int], extent: int
+        self, inside: FloatArray, teeth: PhotoTeeth, driving: PosedFace, box: tuple[int, int, int, int], extent: int
     ) -> None:
         x, y, width, height = box
         # The plane of the front teeth, driven → photo, as an affine map.
-        after = driving.points[self._front_teeth, :2]
-        before = self._source.points[self._front_teeth, :2]
+        after = driving.points[self.front_teeth, :2]
+        before = self._source.points[self.front_teeth, :2]
         design = np.concatenate([after, np.ones((len(after), 1), np.float32)], axis=1)
         affine, *_ = np.linalg.lstsq(design.astype(np.float64), before.astype(np.float64), rcond=None)
         columns, rows = np.meshgrid(np.arange(width) + x + 0.5, np.arange(height) + y + 0.5)
@@ -211,7 +219,7 @@ class MouthLayer:
 
     def _extract_teeth(
         self, image: Image, opening: FloatArray, tooth_mask: FloatArray, box: tuple[int, int, int, int] | None
-    ) -> _PhotoTeeth | None:
+    ) -> PhotoTeeth | None:
         if box is None or float((tooth_mask * opening).sum()) < MIN_TEETH_SHARE * max(float(opening.sum()), 1.0):
             return None
         x, y, width, height = box
@@ -224,7 +232,7 @@ class MouthLayer:
         kernel = np.zeros((2 * tall + 1, 1), np.uint8)
         kernel[tall:] = 1
         alpha = smooth_step(blur(np.asarray(cv2.dilate(seen, kernel), np.float32), soft), 0.15, 0.55)
-        return _PhotoTeeth((x, y), colour, alpha)
+        return PhotoTeeth((x, y), colour, alpha)
 
     def _vertex_albedo(self) -> FloatArray:
         surface, colours = self._surface, self.colours

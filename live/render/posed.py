@@ -62,6 +62,11 @@ class FacePoser:
         fit: of the photo: identity, and the expression in which the photo's correction holds.
         correction: of the photo, see `live.render.correction`; with it, lips and lids are made to meet
             (`live.render.contact`).
+
+    Attributes:
+        rest: float32 ((V + 478) * 3,), stacked points (mesh, then landmarks) at zero weights, head coordinates, cm.
+        moves: float32 (68, (V + 478) * 3), how expression and residual move them.
+        contact: what makes lips and lids meet, if there is a correction.
     """
 
     def __init__(self, model: FaceModel, fit: FaceFit, correction: Correction | None = None) -> None:
@@ -75,14 +80,14 @@ class FacePoser:
             axis=1,
         )
         self._vertices = len(model.mesh_mean)
-        self._moves = np.ascontiguousarray(moves.reshape(len(moves), -1), np.float32)
-        self._rest = neutral
-        self._contact: Contact | None = None
+        self.moves = np.ascontiguousarray(moves.reshape(len(moves), -1), np.float32)
+        self.rest = neutral
+        self.contact: Contact | None = None
         if correction is not None:
-            self._rest = neutral + np.concatenate([correction.mesh, correction.landmarks])
+            self.rest = neutral + np.concatenate([correction.mesh, correction.landmarks])
             photo = np.concatenate([fit.expression, fit.residual]).astype(np.float32)
-            self._contact = Contact(model, neutral, self._rest, self._moves, photo)
-        self._rest = np.ascontiguousarray(self._rest.reshape(-1), np.float32)
+            self.contact = Contact(model, neutral, self.rest, self.moves, photo)
+        self.rest = np.ascontiguousarray(self.rest.reshape(-1), np.float32)
 
     def pose(
         self, expression: FloatArray, residual: FloatArray, rotation: FloatArray, scale: float, offset: FloatArray
@@ -94,9 +99,9 @@ class FacePoser:
             scale: crop sides per cm; offset: float32 (2,), position of the head's origin in crop sides.
         """
         weights = np.concatenate([expression, residual]).astype(np.float32)
-        shape = (self._rest + weights @ self._moves).reshape(-1, 3)
-        if self._contact is not None:
-            self._contact.steer(shape, expression)
+        shape = (self.rest + weights @ self.moves).reshape(-1, 3)
+        if self.contact is not None:
+            self.contact.steer(shape, expression)
         matrix = rotation_matrix(rotation)
         placed = _project(shape, matrix, scale, offset)
         return PosedFace(

@@ -39,6 +39,7 @@ LIVE_DEVICE float load(const float* p) { return LIVE_LOAD(p); }
 LIVE_DEVICE float load(const half_t* p) {
     return half_bits_to_float(LIVE_LOAD(reinterpret_cast<const unsigned short*>(p)));
 }
+LIVE_DEVICE float load(const unsigned char* p) { return static_cast<float>(LIVE_LOAD(p)); }
 LIVE_DEVICE void store(float* p, float value) { *p = value; }
 LIVE_DEVICE void store(half_t* p, float value) { p->bits = float_to_half_bits(value); }
 
@@ -184,6 +185,54 @@ LIVE_DEVICE float gather(const T* image, const Taps& taps, int channel, int pixe
     for (int t = 0; t < 4; ++t)
         sum += load(base + static_cast<u64>(taps.offset[t]) * pixel_stride) * taps.weight[t];
     return sum;
+}
+
+// fmaxf first: NaN becomes 0.
+LIVE_DEVICE float clamp_byte(float v) { return fminf(fmaxf(v, 0.0f), 255.0f); }
+LIVE_DEVICE unsigned char to_byte(float v) { return static_cast<unsigned char>(static_cast<int>(clamp_byte(v) + 0.5f)); }
+
+// How finished frames are packed. format 0: RGB (height, width, 3). 1: I420, 2: NV12, both (height * 3 / 2, width),
+// limited range. kr, kb: weights of red and blue in luma (BT.601: 0.299, 0.114; BT.709: 0.2126, 0.0722).
+struct Packing {
+    int format;
+    float kr, kb;
+};
+
+LIVE_DEVICE u64 packed_bytes(const Packing& p, int width, int height) {
+    const u64 area = static_cast<u64>(width) * height;
+    return p.format == 0 ? 3 * area : area + area / 2;
+}
+
+LIVE_DEVICE float luma_of(const Packing& p, const float* rgb) {
+    return p.kr * rgb[0] + (1.0f - p.kr - p.kb) * rgb[1] + p.kb * rgb[2];
+}
+
+// One pixel of 0…255: its colour, or its luma.
+LIVE_DEVICE void pack_pixel(const Packing& p, unsigned char* frame, int width, int x, int y, const float* rgb) {
+    const u64 at = static_cast<u64>(y) * width + x;
+    if (p.format != 0) {
+        frame[at] = to_byte(16.0f + luma_of(p, rgb) * (219.0f / 255.0f));
+        return;
+    }
+#pragma unroll
+    for (int c = 0; c < 3; ++c) frame[3 * at + c] = to_byte(rgb[c]);
+}
+
+// The chroma that a 2×2 block shares, from the mean of its pixels before they were rounded; nothing for RGB.
+LIVE_DEVICE void pack_chroma(const Packing& p, unsigned char* frame, int width, int height, int block_x, int block_y,
+                             const float* mean) {
+    if (p.format == 0) return;
+    const float luma = luma_of(p, mean), scale = 112.0f / 255.0f;
+    const unsigned char cb = to_byte(128.0f + (mean[2] - luma) * (scale / (1.0f - p.kb)));
+    const unsigned char cr = to_byte(128.0f + (mean[0] - luma) * (scale / (1.0f - p.kr)));
+    const u64 area = static_cast<u64>(width) * height, at = static_cast<u64>(block_y) * (width / 2) + block_x;
+    if (p.format == 1) {
+        frame[area + at] = cb;
+        frame[area + area / 4 + at] = cr;
+    } else {
+        frame[area + 2 * at] = cb;
+        frame[area + 2 * at + 1] = cr;
+    }
 }
 
 #endif

@@ -40,27 +40,21 @@ LIVE_DEVICE float read_corners(const T* plane, const Corners& c) {
            load(plane + c.offset[2]) * c.weight[2] + load(plane + c.offset[3]) * c.weight[3];
 }
 
-// fmaxf first: NaN becomes 0.
-LIVE_DEVICE float clamp_byte(float v) { return fminf(fmaxf(v, 0.0f), 255.0f); }
-LIVE_DEVICE unsigned char to_byte(float v) { return static_cast<unsigned char>(static_cast<int>(clamp_byte(v) + 0.5f)); }
-
-// format 0: RGB (batch, height, width, 3). 1: I420, 2: NV12, both (batch, height * 3 / 2, width), limited range.
-// kr, kb: weights of red and blue in luma (BT.601: 0.299, 0.114; BT.709: 0.2126, 0.0722).
-// Values become bytes as value * gain + bias; with squash the picture (not the warp) goes through tanh first. mask and warp may be null: the picture is then the frame.
+// count = batch * (height/2) * (width/2). Values become bytes as value * gain + bias; with squash the picture (not the
+// warp) goes through tanh first. mask and warp may be null: the picture is then the frame.
 template <typename T>
 LIVE_DEVICE void frame_output(const T* picture, const View& pv, const T* mask, const View& mv, const T* warp,
                               const View& wv, unsigned char* out, unsigned int count, int height, int width, float gain,
-                              float bias, int squash, int format, float kr, float kb) {
+                              float bias, int squash, const Packing& packing) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int half_width = width / 2, half_height = height / 2;
     const int bx = static_cast<int>(i % half_width), by = static_cast<int>((i / half_width) % half_height);
     const u64 n = i / (static_cast<unsigned int>(half_width) * half_height);
-    const u64 area = static_cast<u64>(width) * height;
     const T* image_picture = picture + n * pv.image_stride;
     const T* image_mask = mask ? mask + n * mv.image_stride : mask;
     const T* image_warp = warp ? warp + n * wv.image_stride : warp;
-    unsigned char* frame = out + n * (format == 0 ? 3 * area : area + area / 2);
+    unsigned char* frame = out + n * packed_bytes(packing, width, height);
 
     float mean[3] = {0.0f, 0.0f, 0.0f};
 #pragma unroll
@@ -93,37 +87,20 @@ LIVE_DEVICE void frame_output(const T* picture, const View& pv, const T* mask, c
             rgb[c] = clamp_byte(rgb[c] * gain + bias);
             mean[c] += 0.25f * rgb[c];
         }
-        if (format == 0) {
-            unsigned char* pixel = frame + 3 * (static_cast<u64>(y) * width + x);
-#pragma unroll
-            for (int c = 0; c < 3; ++c) pixel[c] = to_byte(rgb[c]);
-        } else {
-            const float luma = kr * rgb[0] + (1.0f - kr - kb) * rgb[1] + kb * rgb[2];
-            frame[static_cast<u64>(y) * width + x] = to_byte(16.0f + luma * (219.0f / 255.0f));
-        }
+        pack_pixel(packing, frame, width, x, y, rgb);
     }
-    if (format == 0) return;
-    const float luma = kr * mean[0] + (1.0f - kr - kb) * mean[1] + kb * mean[2];
-    const float scale = 224.0f / 255.0f * 0.5f;
-    const unsigned char cb = to_byte(128.0f + (mean[2] - luma) * (scale / (1.0f - kb)));
-    const unsigned char cr = to_byte(128.0f + (mean[0] - luma) * (scale / (1.0f - kr)));
-    const u64 at = static_cast<u64>(by) * half_width + bx;
-    if (format == 1) {
-        frame[area + at] = cb;
-        frame[area + area / 4 + at] = cr;
-    } else {
-        frame[area + 2 * at] = cb;
-        frame[area + 2 * at + 1] = cr;
-    }
+    pack_chroma(packing, frame, width, height, bx, by, mean);
 }
 
 #define FRAME_OUTPUT(suffix, T)                                                                                       \
     extern "C" __global__ void frame_output_##suffix(                                                                 \
         const T* picture, int ph, int pw, int pn, int pc, int py, int px, const T* mask, int mh, int mw, int mn,      \
         int mc, int my, int mx, const T* warp, int wh, int ww, int wn, int wc, int wy, int wx, unsigned char* out,    \
-        unsigned int count, int height, int width, float gain, float bias, int squash, int format, float kr, float kb) {         \
+        unsigned int count, int height, int width, float gain, float bias, int squash, int format, float kr,          \
+        float kb) {                                                                                                   \
         const View pv = {ph, pw, pn, pc, py, px}, mv = {mh, mw, mn, mc, my, mx}, wv = {wh, ww, wn, wc, wy, wx};       \
-        frame_output<T>(picture, pv, mask, mv, warp, wv, out, count, height, width, gain, bias, squash, format, kr, kb);     \
+        const Packing packing = {format, kr, kb};                                                                     \
+        frame_output<T>(picture, pv, mask, mv, warp, wv, out, count, height, width, gain, bias, squash, packing);     \
     }
 
 FRAME_OUTPUT(f32, float)

@@ -117,11 +117,6 @@ LIVE_DEVICE void live_patch(const T* input, const T* head, const float* window, 
     store(to + 3, mask);
 }
 
-// fmaxf first: NaN becomes 0.
-LIVE_DEVICE unsigned char live_byte(float v) {
-    return static_cast<unsigned char>(static_cast<int>(fminf(fmaxf(v, 0.0f), 255.0f) + 0.5f));
-}
-
 // Lays a patch over `rgb` (0…255) at (px, py), picture sides; nothing outside the box.
 template <typename T>
 LIVE_DEVICE void lay_patch(const T* patch, const Box& box, float px, float py, int crop, float* rgb) {
@@ -137,13 +132,13 @@ LIVE_DEVICE void lay_patch(const T* patch, const Box& box, float px, float py, i
 }
 
 // count = batch * (S/2)². The geometric picture displaced by the residual, the base network's picture enlarged over it
-// by its mask, mouth and eyes over that; as bytes. Formats and kr, kb as in frame_output.cu. mouth (batch, M, M, 4),
+// by its mask, mouth and eyes over that; as bytes. mouth (batch, M, M, 4),
 // eyes (batch * 2, E, E, 4), boxes (batch, 3, 6): mouth, right eye, left eye.
 template <typename T>
 LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual, const T* base, const T* mouth,
                              const T* eyes, const float* boxes, unsigned char* out, unsigned int count, int size,
-                             int flow_height, int flow_width, int side, int mouth_crop, int eye_crop, int format,
-                             float kr, float kb) {
+                             int flow_height, int flow_width, int side, int mouth_crop, int eye_crop,
+                             const Packing& packing) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int half = size / 2;
@@ -152,7 +147,7 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
     const u64 area = static_cast<u64>(size) * size;
     const unsigned char* from = picture + n * area * 3;
     const T* network = base + n * side * side * 4;
-    unsigned char* frame = out + n * (format == 0 ? 3 * area : area + area / 2);
+    unsigned char* frame = out + n * packed_bytes(packing, size, size);
     const Box mouth_box = load_box(boxes, n * 3), right_box = load_box(boxes, n * 3 + 1),
               left_box = load_box(boxes, n * 3 + 2);
     float mean[3] = {0.0f, 0.0f, 0.0f};
@@ -196,27 +191,9 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
             rgb[c] = fminf(fmaxf(rgb[c], 0.0f), 255.0f);
             mean[c] += 0.25f * rgb[c];
         }
-        if (format == 0) {
-            unsigned char* pixel = frame + 3 * (static_cast<u64>(y) * size + x);
-            for (int c = 0; c < 3; ++c) pixel[c] = live_byte(rgb[c]);
-        } else {
-            const float luma = kr * rgb[0] + (1.0f - kr - kb) * rgb[1] + kb * rgb[2];
-            frame[static_cast<u64>(y) * size + x] = live_byte(16.0f + luma * (219.0f / 255.0f));
-        }
+        pack_pixel(packing, frame, size, x, y, rgb);
     }
-    if (format == 0) return;
-    const float luma = kr * mean[0] + (1.0f - kr - kb) * mean[1] + kb * mean[2];
-    const float scale = 224.0f / 255.0f * 0.5f;
-    const unsigned char cb = live_byte(128.0f + (mean[2] - luma) * (scale / (1.0f - kb)));
-    const unsigned char cr = live_byte(128.0f + (mean[0] - luma) * (scale / (1.0f - kr)));
-    const u64 at = static_cast<u64>(by) * half + bx;
-    if (format == 1) {
-        frame[area + at] = cb;
-        frame[area + area / 4 + at] = cr;
-    } else {
-        frame[area + 2 * at] = cb;
-        frame[area + 2 * at + 1] = cr;
-    }
+    pack_chroma(packing, frame, size, size, bx, by, mean);
 }
 
 #define LIVE_FRAME(suffix, T)                                                                                         \
@@ -240,8 +217,9 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
         const unsigned char* picture, const float* residual, const T* base, const T* mouth, const T* eyes,            \
         const float* boxes, unsigned char* out, unsigned int count, int size, int flow_height, int flow_width,        \
         int side, int mouth_crop, int eye_crop, int format, float kr, float kb) {                                     \
+        const Packing packing = {format, kr, kb};                                                                     \
         live_finish<T>(picture, residual, base, mouth, eyes, boxes, out, count, size, flow_height, flow_width, side,  \
-                       mouth_crop, eye_crop, format, kr, kb);                                                         \
+                       mouth_crop, eye_crop, packing);                                                                \
     }
 
 LIVE_FRAME(f32, float)

@@ -90,7 +90,7 @@ def resolve(
         np.int32(height),
         np.int32(width),
         np.int32(channels),
-        *(np.float32(value) for value in extent),
+        *(np.float32(value) for value in extent[:2]),
     )
 
 

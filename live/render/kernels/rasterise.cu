@@ -1,52 +1,11 @@
 // Mesh rasteriser with a z-buffer, the device's twin of live/render/rasterise.py: one thread per triangle writes packed
 // (depth, triangle) keys with a 64-bit minimum, so the nearest face wins whatever the order of threads, and among equals
 // the first face; a second pass reads the winners' attributes.
-#include "common.cuh"
-
-LIVE_DEVICE u64 raster_key(float z, unsigned int face) {
-    const unsigned int bits = __float_as_uint(z);
-    const unsigned int ascending = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-    return static_cast<u64>(~ascending) << 32 | face;  // nearest (largest z) first
-}
-
-LIVE_DEVICE float key_depth(u64 key) {
-    const unsigned int ascending = ~static_cast<unsigned int>(key >> 32);
-    return __uint_as_float(ascending & 0x80000000u ? ascending & 0x7fffffffu : ~ascending);
-}
-
-// a·b − c·d with each product rounded.
-LIVE_DEVICE float difference(float a, float b, float c, float d) { return add(mul(a, b), -mul(c, d)); }
-
-struct Point {
-    float x, y, z;
-};
-
-LIVE_DEVICE Point mesh_point(const float* points, int vertex, float sx, float sy, float sz) {
-    Point p;
-    p.x = mul(load(points + 3 * vertex), sx);
-    p.y = mul(load(points + 3 * vertex + 1), sy);
-    p.z = mul(load(points + 3 * vertex + 2), sz);
-    return p;
-}
-
-// Weights of a and b at a point; `scale` is one over twice the signed area.
-struct Weights {
-    float a, b;
-};
-LIVE_DEVICE Weights weights_at(const Point& a, const Point& b, const Point& c, float px, float py, float scale) {
-    Weights w;
-    w.a = mul(difference(b.x + -px, c.y + -py, c.x + -px, b.y + -py), scale);
-    w.b = mul(difference(c.x + -px, a.y + -py, a.x + -px, c.y + -py), scale);
-    return w;
-}
-
-LIVE_DEVICE float twice_area(const Point& a, const Point& b, const Point& c) {
-    return difference(b.x - a.x, c.y - a.y, c.x - a.x, b.y - a.y);
-}
+#include "mesh.cuh"
 
 extern "C" __global__ void raster_clear(u64* keys, unsigned int count) {
     const unsigned int i = thread_index();
-    if (i < count) keys[i] = ~0ull;
+    if (i < count) keys[i] = NOTHING_DRAWN;
 }
 
 // count = batch * faces. points (batch, stride, 3), of which the faces use what they name; (sx, sy, sz) turns them into
@@ -93,12 +52,12 @@ extern "C" __global__ void raster_keys(const float* points, int stride, const in
 // triangles (-1 where nothing is drawn) and depth (-inf there). Null outputs are left out.
 extern "C" __global__ void raster_resolve(const u64* keys, const float* points, int stride, const int* faces,
                                           const float* attributes, float* values, int* triangles, float* depth,
-                                          unsigned int count, int height, int width, int channels, float sx, float sy,
-                                          float sz) {
+                                          unsigned int count, int height, int width, int channels, float sx,
+                                          float sy) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const u64 key = keys[i];
-    const bool drawn = key != ~0ull;
+    const bool drawn = key != NOTHING_DRAWN;
     const unsigned int face = static_cast<unsigned int>(key);
     if (triangles) triangles[i] = drawn ? static_cast<int>(face) : -1;
     if (depth) depth[i] = drawn ? key_depth(key) : __uint_as_float(0xff800000u);
@@ -111,13 +70,7 @@ extern "C" __global__ void raster_resolve(const u64* keys, const float* points, 
     const u64 image = i / (static_cast<unsigned int>(width) * height);
     const float px = static_cast<float>(i % width) + 0.5f, py = static_cast<float>((i / width) % height) + 0.5f;
     const float* mesh = points + image * stride * 3;
-    const int ia = faces[3 * face], ib = faces[3 * face + 1], ic = faces[3 * face + 2];
-    const Point a = mesh_point(mesh, ia, sx, sy, sz), b = mesh_point(mesh, ib, sx, sy, sz),
-                c = mesh_point(mesh, ic, sx, sy, sz);
-    const Weights w = weights_at(a, b, c, px, py, 1.0f / twice_area(a, b, c));
-    const float wc = 1.0f - w.a - w.b;
+    const Hit hit = hit_at(mesh, faces, face, px, py, sx, sy);
     const float* table = attributes + image * stride * channels;
-    for (int k = 0; k < channels; ++k)
-        to[k] = w.a * load(table + ia * channels + k) + w.b * load(table + ib * channels + k) +
-                wc * load(table + ic * channels + k);
+    for (int k = 0; k < channels; ++k) to[k] = at_hit(table, hit, channels, k);
 }

@@ -7,26 +7,40 @@ import re
 from functools import cache
 from pathlib import Path
 
+from live.render.kernels.tables import constants
+
 FOLDER = Path(__file__).parent
-UNITS = ("grid_sample", "flow_warp", "frame_output", "rasterise", "push_pull", "normalise", "live_frame")
+UNITS = (
+    "grid_sample", "flow_warp", "frame_output", "rasterise", "push_pull", "normalise", "live_frame",
+    "pose", "openings", "motion_prior", "face_layers",
+)  # fmt: skip
 """The .cu files, in the order in which they are joined."""
 
-WAITING = ("channel_sums_f32", "channel_sums_f16", "norm_affine")
+WAITING = ("channel_sums_f32", "channel_sums_f16", "norm_affine", "face_outlines")
 """Kernels whose threads wait for each other; the host build runs these as fibres."""
 
 ARCHITECTURES = ("sm_80", "sm_90")
 """GPU generations every kernel is compiled for in the tests."""
 
+_INCLUDE = re.compile(r'^#include "(\w+\.\w+)"$', re.MULTILINE)
 _ENTRY = re.compile(r'extern "C" __global__ void (\w+?)(?:_##suffix)?\(')
 _MACRO = re.compile(r"^#define (\w+)\(suffix\b.*?[^\\]\n", re.MULTILINE | re.DOTALL)
 
 
 @cache
 def unit_source(unit: str) -> str:
-    """The text of one .cu file with the common header written out in place of its `#include`."""
-    header = (FOLDER / "common.cuh").read_text(encoding="utf-8")
-    text = (FOLDER / f"{unit}.cu").read_text(encoding="utf-8")
-    return text.replace('#include "common.cuh"', header)
+    """The text of one .cu file with the headers written out in place of their `#include` lines.
+
+    `tables.h` is no file: it is what `tables.constants` says.
+    """
+    return _expanded(f"{unit}.cu")
+
+
+def _expanded(name: str) -> str:
+    if name == "tables.h":
+        return f"#ifndef LIVE_TABLES_H\n#define LIVE_TABLES_H\n{constants()}\n#endif\n"
+    text = (FOLDER / name).read_text(encoding="utf-8")
+    return _INCLUDE.sub(lambda include: _expanded(include[1]), text)
 
 
 @cache

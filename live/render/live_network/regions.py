@@ -86,6 +86,9 @@ class RegionFinder:
 
     Args:
         source: the face in the photo.
+
+    Attributes:
+        anchors: float32 (3, 3), the boxes' centres (mouth, right eye, left eye), head coordinates, cm.
     """
 
     def __init__(self, source: PosedFace) -> None:
@@ -95,11 +98,11 @@ class RegionFinder:
         head = centred @ source.rotation
         mouth = head[list(MOUTH_CORNERS)].mean(0) - (0, MOUTH_DROP_CM, 0)
         right, left = (head[[EYE_OUTER_CORNERS[i], EYE_INNER_CORNERS[i]]].mean(0) for i in (0, 1))
-        self._anchors = np.stack([mouth, right, left]).astype(np.float32)
+        self.anchors = np.stack([mouth, right, left]).astype(np.float32)
 
     def place(self, driving: PosedFace) -> Regions:
         """The boxes for one frame."""
-        centres = driving.project(self._anchors)[:, :2]
+        centres = driving.project(self.anchors)[:, :2]
         rotation = driving.rotation
         down = np.array([-rotation[0, 1], rotation[1, 1]], np.float32)
         down *= np.float32(driving.scale) / max(float(np.hypot(down[0], down[1])), 1e-6)
