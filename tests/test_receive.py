@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -78,6 +79,27 @@ async def test_pictures_are_decoded_past_the_receiver() -> None:
     inbound.close()
     assert getattr(receiver, BUFFER_ATTRIBUTE) is stock
     inbound.close()
+
+
+async def test_a_packet_that_arrives_while_closing_begins_no_decoder() -> None:
+    """Closing happens on a thread, while the event loop still handles packets."""
+    source, _, _ = listening()
+    receiver = SimpleNamespace(**{BUFFER_ATTRIBUTE: StockBuffer()})
+    inbound = receive_video(receiver, Track([]), source, {97: "VP8", 98: "H264"}, stock=False)  # type: ignore[arg-type]
+    tap = getattr(receiver, BUFFER_ATTRIBUTE)
+
+    def packet(kind: int) -> Any:
+        return SimpleNamespace(sequence_number=5, timestamp=9, marker=1, payload_type=kind, payload=b"\x10", _data=b"x")
+
+    def threads() -> int:
+        return sum(thread.name == "live-video-in" for thread in threading.enumerate())
+
+    before = threads()
+    tap.add(packet(97))
+    assert threads() == before + 1
+    await asyncio.to_thread(inbound.close)
+    assert tap.add(packet(98)) == (False, None)
+    assert threads() == before
 
 
 async def test_a_moved_buffer_means_the_stock_path_and_one_warning(caplog: pytest.LogCaptureFixture) -> None:

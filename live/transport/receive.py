@@ -127,13 +127,18 @@ def receive_video(
             _warn_once("its buffer has moved")
         return use_stock()
     decoders: dict[Codec, InboundVideo] = {}
+    beginning = threading.Lock()
+    stopped = False
 
     def take(packet: Any) -> bool:
         codec = payload_types.get(packet.payload_type)
         if codec is None:
             return False
-        if codec not in decoders:
-            decoders[codec] = InboundVideo(codec, source.deliver_video)
+        with beginning:  # a decoder that is begun while they are closed would never end
+            if stopped:
+                return False
+            if codec not in decoders:
+                decoders[codec] = InboundVideo(codec, source.deliver_video)
         return decoders[codec].push(
             VideoPacket(
                 packet.sequence_number, packet.timestamp, bool(packet.marker), bytes(packet.payload), packet._data
@@ -141,6 +146,9 @@ def receive_video(
         )
 
     def stop() -> None:
+        nonlocal stopped
+        with beginning:
+            stopped = True
         for decoder in decoders.values():
             decoder.close()
 
