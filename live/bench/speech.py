@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from live.bench.alignment import Aligner, Phones
 from live.bench.lips import CLOSED, LipModel
+from live.bench.speech_head import HeadFigures, compare, driver_figures, head_report, tracked_figures
 from live.bench.speech_metrics import (
     Curve,
     Span,
@@ -111,13 +112,26 @@ def run(args: argparse.Namespace) -> int:
             plot_clip(args.plots / f"{clip.name}.png", clip.name, clip.reference, clip.phones, curves)
         print(f"{clip.name}: " + "  ".join(_brief(s) for s in scores if s.clip == clip.name), flush=True)
     table = summary(scores)
-    text = report(table, scores)
+    talkers = [clip for clip in clips if clip.group == "talkvid"]
+    heads = compare_heads(talkers)
+    text = report(table, scores) + (head_report(heads, len(talkers)) if heads else "")
     print(text)
     args.output.mkdir(parents=True, exist_ok=True)
     (args.output / "speech.md").write_text(text)
     rows = [{k: _plain(v) for k, v in vars(s).items()} for s in scores]
-    (args.output / "speech.json").write_text(json.dumps({"summary": table, "clips": rows}, indent=1))
+    (args.output / "speech.json").write_text(json.dumps({"summary": table, "head": heads, "clips": rows}, indent=1))
     return 0
+
+
+def compare_heads(clips: list[Clip]) -> list[dict[str, object]]:
+    """Figures of the driver's head and of the tracked ones over the same sound."""
+    tracked: list[HeadFigures] = []
+    driver: list[HeadFigures] = []
+    for clip in clips:
+        if clip.reference is not None:
+            tracked.append(tracked_figures(clip.reference, clip.samples))
+            driver += driver_figures(clip.samples)
+    return compare(tracked, driver)
 
 
 def load_clips(data: Path, limit: int, model: FaceModel) -> list[Clip]:
@@ -248,9 +262,9 @@ def report(table: list[dict[str, object]], scores: list[Score]) -> str:
         "system": "system",
         "clips": "clips",
         "opening r": "opening_correlation",
+        "opening r, sync corrected": "shifted_correlation",
         "width r": "width_correlation",
         "lag ms": "lag_ms",
-        "r shifted": "shifted_correlation",
         "lip distance": "lip_distance",
         "jitter": "jitter_ratio",
         "closure recall": "closure_recall",
@@ -262,8 +276,9 @@ def report(table: list[dict[str, object]], scores: list[Score]) -> str:
         "",
         f"Targets: {TARGETS}. Look-ahead {1000 * LOOK_AHEAD:.0f} ms at 25 and 50 fps, at most "
         f"{1000 * (LOOK_AHEAD + STEP):.0f} ms at other rates; lag is the shift with the best correlation, "
-        "positive = late; r shifted is that correlation. "
-        "Clips from the web need not have their own sound in sync: r shifted tells what lag hides.",
+        "positive = late. Sync corrected: the correlation at that shift, estimated for each clip by itself within "
+        "±200 ms. Clips from the web need not have their own sound in sync, so this says how well the mouth follows, "
+        "and the other how well it would look under that sound; the best shift flatters every system a little.",
         "Correlations, lag, distance and jitter are medians over clips. Lengths are in pupil distances "
         f"(lips count as closed up to {CLOSED}); jitter is relative to the tracked face's.",
         "",
@@ -275,14 +290,14 @@ def report(table: list[dict[str, object]], scores: list[Score]) -> str:
         "",
         "## Per clip (network)",
         "",
-        "| clip | opening r | width r | lag ms | r shifted | lip distance | closures |",
+        "| clip | opening r | opening r, sync corrected | width r | lag ms | lip distance | closures |",
         "|" + "---|" * 7,
     ]
     for s in scores:
         if s.system == "network":
             closed = f"{sum(s.closures)}/{len(s.closures)}" if s.closures else ""
             r, shifted = s.opening_correlation, s.shifted_correlation
-            cells = (s.clip, r, s.width_correlation, s.lag_ms, shifted, s.lip_distance, closed)
+            cells = (s.clip, r, shifted, s.width_correlation, s.lag_ms, s.lip_distance, closed)
             lines.append("| " + " | ".join(_cell(c) for c in cells) + " |")
     return "\n".join(lines) + "\n"
 

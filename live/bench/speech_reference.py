@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from live.bench.lips import LipModel, opening, width
 from live.capture.media import read_media
 from live.frames import FloatArray, VideoFrame
+from live.motion.arkit import ARKIT_INDEX
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FrameFitter, IdentityFitter
 from live.motion.landmark_groups import LEFT_IRIS, LIPS, RIGHT_IRIS
@@ -49,6 +50,7 @@ class LipReference:
         opening, width: (n,).
         lips: float32 (n, 40, 3) displacement of `landmark_groups.LIPS`.
         rotation: float32 (n, 3) radians.
+        lids: float32 (n,) how far the lids are closed, 0..1.
         seen: (m,) which of the film's pictures these are.
     """
 
@@ -59,6 +61,7 @@ class LipReference:
     width: NDArray[np.float64]
     lips: FloatArray
     rotation: FloatArray
+    lids: FloatArray
     seen: NDArray[np.bool_]
 
 
@@ -114,6 +117,7 @@ def lip_reference(film: TrackedFilm, model: FaceModel) -> LipReference:
         width=wide - float(np.median(wide[closed])),
         lips=((placed[:, lips] - rest[lips]) / unit).astype(np.float32),
         rotation=np.stack(rotations).astype(np.float32),
+        lids=film.blendshapes[seen][:, [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]].mean(1),
         seen=seen,
     )
 
