@@ -72,7 +72,7 @@ def test_a_damaged_avatar_is_listed_and_can_be_removed(tmp_path: Path) -> None:
     assert store.entries() == []
 
 
-@pytest.mark.parametrize("wanted", ["nobody", "../secret", "/etc", "", ".", "a/b", "A"])
+@pytest.mark.parametrize("wanted", ["nobody", "../secret", "/etc", "", ".", "a/b", "A", "x" * 5000, "a\0b", "\ud800"])
 def test_ids_never_leave_the_folder(tmp_path: Path, wanted: str) -> None:
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "avatar.json").write_text("{}")

@@ -104,12 +104,30 @@ async def test_nonsense_on_the_control_channel_is_answered_and_survived() -> Non
             '{"type": "portrait"}',
             '{"type": "calibrate"}',
             '{"type": "playout", "audio_ms": "x"}',
+            '{"type": "playout", "audio_ms": Infinity, "video_ms": 1}',
+            '{"type": "sliders", "values": {"jawOpen": Infinity}}',
+            '{"type": "sliders", "values": {"yaw": -1e999}}',
+            '{"type": "sliders", "values": {"yaw": null, "": 1}}',
+            '{"type": "sliders", "values": [["yaw", 1]]}',
+            '{"type": "sliders", "values": {' + ",".join(f'"s{n}": 0' for n in range(101)) + "}}",
+            '{"type": "mute", "on": "false"}',
+            '{"type": "mute"}',
+            '{"type": "idle", "on": 1}',
+            '{"type": "hear", "on": {}}',
+            '{"type": "driver", "name": {"name": "sliders"}}',
+            '{"type": "portrait", "id": ["big"]}',
+            '{"type": "portrait", "id": "\\ud800"}',
+            '{"type": "\\ud800"}',
+            '{"type": null}',
+            '"' + "x" * 70_000 + '"',
             '{"type": "playout", "audio_ms": 1' + "0" * 400 + ', "video_ms": 1}',
         ]
         for number, text in enumerate(nonsense, start=1):
             owner.say_text(text)
             await owner.until(lambda number=number: len(owner.told("error")) >= number)
         assert all(message["error"] for message in owner.told("error"))
+        assert not any("That failed" in message["error"] for message in owner.told("error"))
+        assert not owner.told("state")[-1]["muted"]
         count = len(owner.pictures)
         await owner.until(lambda: len(owner.pictures) > count + 3)
         await owner.close()

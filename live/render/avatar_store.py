@@ -104,9 +104,18 @@ class AvatarStore:
     def _path(self, avatar_id: str) -> Path:
         path = self.folder / avatar_id
         # The id may come from a web page: it must name a folder right here.
-        if path.parent != self.folder or avatar_id in ("", ".", "..") or not (path / "avatar.json").is_file():
-            raise PortraitError(f"There is no avatar {avatar_id!r}.", "`live avatar list` shows the avatars there are.")
+        if path.parent != self.folder or avatar_id in ("", ".", "..") or not _is_file(path / "avatar.json"):
+            raise PortraitError(
+                f"There is no avatar {avatar_id[:60]!r}.", "`live avatar list` shows the avatars there are."
+            )
         return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long for any file
+        return False
 
 
 def _slug(name: str) -> str:

@@ -59,7 +59,7 @@ class RoomControl:
             elif kind == "ping":
                 peer.send("control", {"type": "pong", "t": message.get("t"), "server_ms": time.monotonic() * 1e3})
             elif kind == "hear":
-                peer.hear(message.get("on") is True)
+                peer.hear(_switch(message))
             elif kind == "playout":
                 self._playout(peer, message)
             elif kind not in self._owner_only:
@@ -72,6 +72,8 @@ class RoomControl:
                     self._start(peer, pending)
         except LiveError as error:
             self._refuse(peer, error)
+            if kind in ("driver", "portrait"):
+                peer.send("control", self._room.state())  # what it shows instead
         except Exception as error:  # in aiortc it would end the connection
             logger.exception("A control message failed")
             self._refuse(peer, ControlError(f"That failed: {error}.", "The server's log says more."))
@@ -141,14 +143,14 @@ class RoomControl:
         self._room.tell({"type": "message", "text": "Calibrated: this is your neutral face now."})
 
     def _mute(self, message: dict[str, Any]) -> None:
-        self._room.source.muted = bool(message.get("on"))
+        self._room.source.muted = _switch(message)
         self._room.tell(self._room.state())
 
     def _idle(self, message: dict[str, Any]) -> None:
         driver = self._room.session.driver
         if not hasattr(driver, "idle"):
             raise ControlError("This driver has idle motion of its own.")
-        driver.idle = IdleMotion() if message.get("on") else None
+        driver.idle = IdleMotion() if _switch(message) else None
 
     def _driver(self, message: dict[str, Any]) -> Awaitable[None]:
         kind = message.get("name")
@@ -181,6 +183,13 @@ class RoomControl:
         if not callable(get) or not callable(limits):
             return {}
         return {name: [float(value), *map(float, limits(name))] for name, value in get().items()}
+
+
+def _switch(message: dict[str, Any]) -> bool:
+    on = message.get("on")
+    if not isinstance(on, bool):
+        raise ControlError("“on” must be true or false.")
+    return on
 
 
 def _number(value: object) -> float | None:
