@@ -9,19 +9,24 @@ import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
+from live.errors import LiveError
+from live.frames import MotionFrame
+from live.protocols import Driver
+from live.transport.studio import DriverKind
 from tests.transport_client import Running, running
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+ALLOW: Final = "--use-fake-ui-for-media-stream"
+DENY: Final = "--deny-permission-prompts"
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
     "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
     "--disable-background-networking",
 ]
@@ -38,13 +43,16 @@ browser_needed = pytest.mark.skipif(
 
 
 @asynccontextmanager
-async def page_of(server: Running, path: str = "/") -> AsyncIterator[tuple[Any, list[str]]]:
-    """A page with what it complained about."""
+async def page_of(
+    server: Running, path: str = "/", *, granted: list[str] | None = None, size: tuple[int, int] = (1280, 900)
+) -> AsyncIterator[tuple[Any, list[str]]]:
+    """A page with what it complained about. `granted`: the devices it may use; default: all."""
     complaints: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ALLOW if granted is None else DENY])
         try:
-            context = await browser.new_context(viewport={"width": 1280, "height": 900})
+            context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
+            await context.grant_permissions(granted or [])
             page = await context.new_page()
             page.set_default_timeout(TIMEOUT_MS)
             page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -109,6 +117,65 @@ async def test_webcam_session_in_a_browser() -> None:
             assert driver.heard > 20
             await page.click("#stop")
             await page.wait_for_selector("#status[data-state=idle]")
+            assert complaints == []
+        await server.until_sessions(0)
+
+
+@browser_needed
+async def test_a_driver_whose_device_fails_gives_way_to_the_one_before() -> None:
+    async with running(linger=0.5) as server:
+        async with page_of(server, granted=["camera"]) as (page, complaints):
+            await start(page, "webcam")
+            await page.wait_for_selector(".notice >> text=The browser may not use the microphone.")
+            await page.click(".notice button")
+            driver = server.studio.drivers[0]
+            async with asyncio.timeout(TIMEOUT_MS / 1e3):
+                while driver.seen < 5:
+                    await page.wait_for_timeout(50)
+            await page.click("[data-kind=microphone]")
+            await page.wait_for_selector(".notice.bad >> text=The browser may not use the microphone.")
+            await page.wait_for_selector("[data-kind=webcam][aria-checked=true]")
+            assert await page.get_attribute("[data-kind=microphone]", "aria-checked") == "false"
+            assert await page.is_visible("#self")
+            assert await page.is_enabled("#calibrate")
+            assert len(server.studio.drivers) == 1, "the engine never heard of it"
+            seen = driver.seen
+            async with asyncio.timeout(TIMEOUT_MS / 1e3):
+                while driver.seen < seen + 10:  # the camera is open again
+                    await page.wait_for_timeout(50)
+            # sliders need no device, so they always work; the way back does too
+            await page.click("[data-kind=sliders]")
+            await until(page, "document.querySelectorAll('#sliders input').length > 50")
+            await page.click("[data-kind=webcam]")
+            async with asyncio.timeout(TIMEOUT_MS / 1e3):
+                while len(server.studio.drivers) < 3 or server.studio.drivers[2].seen < 5:
+                    await page.wait_for_timeout(50)
+            assert complaints == []
+        await server.until_sessions(0)
+
+
+@browser_needed
+async def test_a_driver_that_the_engine_refuses_gives_way_to_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(linger=0.5) as server:
+        async with page_of(server) as (page, complaints):
+            await start(page, "webcam")
+            make = server.studio.open_driver
+
+            def refuse(kind: DriverKind, rest: MotionFrame) -> Driver:
+                if kind == "microphone":
+                    raise LiveError("The speech model is missing.", "Fetch it.")
+                return make(kind, rest)
+
+            monkeypatch.setattr(server.studio, "open_driver", refuse)
+            await page.click("[data-kind=microphone]")
+            await page.wait_for_selector(".notice.bad >> text=The speech model is missing.")
+            await page.wait_for_selector("[data-kind=webcam][aria-checked=true]")
+            driver = server.studio.drivers[0]
+            seen = driver.seen
+            async with asyncio.timeout(TIMEOUT_MS / 1e3):
+                while driver.seen < seen + 10:
+                    await page.wait_for_timeout(50)
+            assert await page.is_visible("#self")
             assert complaints == []
         await server.until_sessions(0)
 

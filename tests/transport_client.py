@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import aioice.ice
 from aiohttp import web
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, MediaStreamError, MediaStreamTrack, VideoStreamTrack
@@ -134,6 +135,7 @@ class Running:
 @asynccontextmanager
 async def running(**settings: Any) -> AsyncIterator[Running]:
     """Start a server with `ServerConfig(**settings)`; afterwards nothing of it may be left."""
+    aioice.ice._mdns.__dict__.clear()  # a lock and a socket of the loop of an earlier test
     before = asyncio.all_tasks()
     studio = CardStudio()
     app = create_app(ServerConfig(port=0, **{"linger": 0.3, **settings}), studio)

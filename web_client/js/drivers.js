@@ -10,10 +10,13 @@ const KINDS = {
   push: ["Program", "A program, or a sound file, speaks through the avatar.", { camera: false, microphone: false }],
 };
 
+const DEVICES = ["camera", "microphone"]; // ids of the lists
+
 export class Drivers extends EventTarget {
   #group = document.getElementById("drivers");
   #self = document.getElementById("self");
   #running = false;
+  #working = null; // what was open last: the kind, and the devices chosen
   #turn = 0; // counts calls of open and release: only the last one decides
   kind = "webcam";
   tracks = { audio: null, video: null };
@@ -30,7 +33,7 @@ export class Drivers extends EventTarget {
       return button;
     }));
     this.#group.onkeydown = (event) => this.#move(event);
-    for (const id of ["camera", "microphone"]) {
+    for (const id of DEVICES) {
       document.getElementById(id).onchange = () => this.#running && this.open().catch(complain);
     }
     navigator.mediaDevices?.addEventListener?.("devicechange", listDevices);
@@ -44,23 +47,42 @@ export class Drivers extends EventTarget {
     if (!silent) this.dispatchEvent(new Event("choose"));
   }
 
-  // Open what the driver needs and close what it does not. Throws if the one thing it cannot do without is missing.
+  // Open what the driver needs and close what it does not. Says whether it took effect: not if the user chose something
+  // else meanwhile. Throws if the one thing it cannot do without is missing; what worked before is open again then.
   async open() {
-    const needs = KINDS[this.kind][2];
     const turn = ++this.#turn;
-    const tracks = { audio: null, video: null };
     this.#running = true;
-    this.#close();
-    if (needs.camera) tracks.video = await openCamera(document.getElementById("camera").value);
-    if (needs.microphone) {
-      try {
-        tracks.audio = await openMicrophone(document.getElementById("microphone").value);
-      } catch (error) {
-        if (!needs.camera) throw error;
-        notify(error.message, { hint: "The avatar moves without sound." });
+    try {
+      return await this.#take(turn);
+    } catch (error) {
+      if (turn !== this.#turn) return false;
+      const before = this.#working;
+      this.#working = null; // it gets one chance
+      if (before) {
+        this.choose(before.kind, { silent: true });
+        for (const id of DEVICES) document.getElementById(id).value = before[id];
+        await this.#take(turn).catch(complain);
       }
+      throw error;
     }
-    if (turn !== this.#turn) return stopAll(tracks); // the user chose something else meanwhile
+  }
+
+  async #take(turn) {
+    const { kind } = this;
+    const needs = KINDS[kind][2];
+    const tracks = { audio: null, video: null };
+    this.#close();
+    try {
+      if (needs.camera) tracks.video = await openCamera(document.getElementById("camera").value);
+      if (needs.microphone) tracks.audio = await openMicrophone(document.getElementById("microphone").value);
+    } catch (error) {
+      if (!tracks.video) throw error;
+      if (turn === this.#turn) notify(error.message, { hint: "The avatar moves without sound." });
+    }
+    if (turn !== this.#turn) {
+      stopAll(tracks);
+      return false;
+    }
     this.tracks = tracks;
     for (const track of Object.values(this.tracks)) {
       track?.addEventListener("ended", () =>
@@ -69,12 +91,16 @@ export class Drivers extends EventTarget {
     this.#self.srcObject = this.tracks.video ? new MediaStream([this.tracks.video]) : null;
     this.#self.hidden = !this.tracks.video;
     await listDevices();
+    if (turn !== this.#turn) return false;
+    this.#working = { kind, ...Object.fromEntries(DEVICES.map((id) => [id, document.getElementById(id).value])) };
     this.dispatchEvent(new Event("tracks"));
+    return true;
   }
 
   release() {
     this.#turn++;
     this.#running = false;
+    this.#working = null;
     this.#close();
     this.#self.srcObject = null;
     this.#self.hidden = true;
@@ -101,7 +127,7 @@ export class Drivers extends EventTarget {
   }
 
   #move(event) {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
     const buttons = [...this.#group.children];

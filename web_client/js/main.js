@@ -34,6 +34,7 @@ async function begin() {
   const graph = new StageGraph();
   const recording = new Recording();
   const speech = new SpeechPush();
+  let wanted = null; // the driver that was chosen, until the engine confirms it
 
   $("codec").append(...settings.codecs.map((codec) => new Option(codec, codec, codec === settings.codec, codec === settings.codec)));
 
@@ -41,7 +42,11 @@ async function begin() {
     clearNotices();
     $("start").disabled = true;
     try {
-      if (!watching) await drivers.open();
+      let kind = null;
+      while (!watching && kind !== drivers.kind) { // while the browser asks, the user may choose something else
+        kind = drivers.kind;
+        await drivers.open();
+      }
       await connection.start({
         avatar: portraits.chosen?.id, driver: drivers.kind, codec: $("codec").value, session: watching,
       });
@@ -60,7 +65,14 @@ async function begin() {
     drivers.release();
   }
 
+  // The engine is driven by something else than was asked for: the buttons and the devices follow.
+  function follow(kind) {
+    drivers.choose(kind, { silent: true });
+    if (connection.owner && connection.state === "live") drivers.open().catch(complain).then(() => show(connection.state));
+  }
+
   function show(state) {
+    if (state !== "live") wanted = null;
     showStatus(...STATUS[state]);
     const live = state === "live";
     $("screen").dataset.state = state;
@@ -93,13 +105,18 @@ async function begin() {
   });
   connection.addEventListener("message", ({ detail: message }) => {
     if (message.type === "pong") clock.learn(message.t, message.server_ms);
-    else if (message.type === "error") complain({ message: message.error, hint: message.hint });
+    else if (message.type === "error") {
+      wanted = null; // what was refused will not come
+      complain({ message: message.error, hint: message.hint });
+    }
     else if (message.type === "message") notify(message.text);
     else if (message.type === "sliders") sliders.show(message.values);
     else if (message.type === "state") {
       if (message.sliders) sliders.show(message.sliders);
       $("idle-motion").checked = message.idle;
-      if (message.driver !== drivers.kind) drivers.choose(message.driver, { silent: true });
+      if (message.driver === wanted) wanted = null;
+      if (message.driver !== drivers.kind && !wanted) follow(message.driver);
+      Object.assign(connection.options, { driver: message.driver, avatar: message.avatar }); // for another session
       if (message.avatar !== portraits.chosen?.id) portraits.choose(message.avatar, { silent: true });
       press("mute", message.muted, message.muted ? "Unmute microphone" : "Mute microphone");
       $("figure-viewers").textContent = message.viewers;
@@ -123,10 +140,11 @@ async function begin() {
   });
   drivers.addEventListener("choose", async () => {
     if (connection.state !== "live") return;
+    wanted = drivers.kind;
     try {
-      await drivers.open();
-      connection.send({ type: "driver", name: drivers.kind });
+      if (await drivers.open()) connection.send({ type: "driver", name: drivers.kind });
     } catch (error) {
+      wanted = null;
       complain(error);
     }
     show(connection.state);
