@@ -65,6 +65,6 @@ def test_comparison_says_what_is_outside() -> None:
     def figures(pitch: float) -> HeadFigures:
         return HeadFigures(np.array([pitch, 2.0, 2.0]), np.full(3, 10.0), 20.0, 1.1, 0.2)
 
-    rows = compare([figures(p) for p in (1.0, 2.0, 3.0)], [figures(9.0), figures(9.0)])
+    rows = compare([figures(p) for p in (1.0, 2.0, 3.0)], [figures(9.0), figures(9.0)], [figures(2.0)])
     assert [row["within"] for row in rows] == [False, *[True] * 8]
-    assert "| pitch range ° | 2.0 | 1.2 to 2.8 | 9.0 | no |" in head_report(rows, 3)
+    assert "| pitch range ° | 2.0 | 1.2 to 2.8 | 2.0 | 9.0 | no |" in head_report(rows, 3)

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from live.bench.alignment import Aligner, Phones
 from live.bench.lips import CLOSED, LipModel
-from live.bench.speech_head import HeadFigures, compare, driver_figures, head_report, tracked_figures
+from live.bench.speech_head import (
+    HeadFigures,
+    chance_figures,
+    compare,
+    driver_figures,
+    head_report,
+    tracked_figures,
+)
 from live.bench.speech_metrics import (
     Curve,
     Span,
@@ -127,11 +134,13 @@ def compare_heads(clips: list[Clip]) -> list[dict[str, object]]:
     """Figures of the driver's head and of the tracked ones over the same sound."""
     tracked: list[HeadFigures] = []
     driver: list[HeadFigures] = []
+    chance: list[HeadFigures] = []
     for clip in clips:
         if clip.reference is not None:
             tracked.append(tracked_figures(clip.reference, clip.samples))
+            chance.append(chance_figures(clip.reference, clip.samples))
             driver += driver_figures(clip.samples)
-    return compare(tracked, driver)
+    return compare(tracked, driver, chance)
 
 
 def load_clips(data: Path, limit: int, model: FaceModel) -> list[Clip]:

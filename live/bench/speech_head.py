@@ -27,7 +27,7 @@ FPS: Final = 25
 SEEDS: Final = 5
 """Runs of the driver per clip: it is random."""
 SMOOTHING_S: Final = 0.04
-"""Of rotations, against the tracker's noise; the driver's are smoothed alike."""
+"""Of tracked rotations, against the tracker's noise, as in the driver's training; what the driver makes has none."""
 STRESS_SMOOTHING_S: Final = 0.06
 STRESS_PROMINENCE: Final = 0.15
 """How far (in units of 20 dB) a peak of loudness stands out to count as a stressed syllable."""
@@ -71,7 +71,9 @@ def stressed(times: Curve, loud: Curve) -> Curve:
     return np.asarray(times[peaks])
 
 
-def head_figures(pts: Curve, rotation: FloatArray, lids: FloatArray, samples: NDArray[np.int16]) -> HeadFigures:
+def head_figures(
+    pts: Curve, rotation: FloatArray, lids: FloatArray, samples: NDArray[np.int16], smoothing: float = 0.0
+) -> HeadFigures:
     """Figures of a head.
 
     Args:
@@ -79,10 +81,11 @@ def head_figures(pts: Curve, rotation: FloatArray, lids: FloatArray, samples: ND
         rotation: (n, 3) radians, pitch, yaw, roll.
         lids: (n,) how far the lids are closed, 0..1.
         samples: the sound, int16 mono 48 kHz, from time 0.
+        smoothing: seconds, of a Gaussian over the rotation.
     """
     grid = np.arange(pts[0], pts[-1], 1.0 / FPS)
     even = np.stack([np.interp(grid, pts, column) for column in rotation.T], 1)
-    even = np.degrees(gaussian_filter1d(even, SMOOTHING_S * FPS, axis=0))
+    even = np.degrees(gaussian_filter1d(even, smoothing * FPS, axis=0) if smoothing else even)
     speed = np.gradient(even, 1.0 / FPS, axis=0)
     shut = lids - np.median(lids) > THRESHOLD
     blinks = int((np.diff(shut.astype(int)) == 1).sum())
@@ -131,7 +134,12 @@ def _coupling(grid: Curve, speed: Curve, times: Curve, loud: Curve) -> float:
 
 def tracked_figures(reference: LipReference, samples: NDArray[np.int16]) -> HeadFigures:
     """Of the tracked face of a clip."""
-    return head_figures(reference.pts, reference.rotation, reference.lids, samples)
+    return head_figures(reference.pts, reference.rotation, reference.lids, samples, SMOOTHING_S)
+
+
+def chance_figures(reference: LipReference, samples: NDArray[np.int16]) -> HeadFigures:
+    """Of the same face under the second half of its sound and then the first: what stress looks like by chance."""
+    return tracked_figures(reference, np.roll(samples, len(samples) // 2))
 
 
 def driver_figures(samples: NDArray[np.int16], seeds: int = SEEDS) -> list[HeadFigures]:
@@ -164,7 +172,9 @@ ROWS: Final[tuple[tuple[str, Callable[[HeadFigures], float]], ...]] = (
 )
 
 
-def compare(tracked: list[HeadFigures], driver: list[HeadFigures]) -> list[dict[str, object]]:
+def compare(
+    tracked: list[HeadFigures], driver: list[HeadFigures], chance: list[HeadFigures]
+) -> list[dict[str, object]]:
     """One row per figure: medians, the tracked people's 10th and 90th percentile, and whether the driver is within."""
     rows: list[dict[str, object]] = []
     for name, figure in ROWS:
@@ -173,6 +183,7 @@ def compare(tracked: list[HeadFigures], driver: list[HeadFigures]) -> list[dict[
         real, made = real[np.isfinite(real)], made[np.isfinite(made)]
         if not len(real) or not len(made):
             continue
+        lucky = np.array([figure(f) for f in chance], np.float64)
         low, middle, high = np.quantile(real, (0.1, 0.5, 0.9))
         ours = float(np.median(made))
         rows.append(
@@ -181,6 +192,7 @@ def compare(tracked: list[HeadFigures], driver: list[HeadFigures]) -> list[dict[
                 "tracked": round(float(middle), 2),
                 "tracked_low": round(float(low), 2),
                 "tracked_high": round(float(high), 2),
+                "chance": round(float(np.nanmedian(lucky)), 2) if np.isfinite(lucky).any() else None,
                 "driver": round(ours, 2),
                 "within": bool(low <= ours <= high),
             }
@@ -198,14 +210,15 @@ def head_report(rows: list[dict[str, object]], clips: int) -> str:
         "the tracked people. Range: standard deviation within a clip. Nod at stress: speed of pitch within "
         f"{1000 * STRESS_WINDOW_S:.0f} ms of peaks of loudness relative to its mean while speaking; nod-loudness r: "
         "correlation of the speed of pitch with loudness; both at the best shift within "
-        f"±{1000 * LONGEST_SHIFT_S:.0f} ms, tracked faces and driver alike.",
+        f"±{1000 * LONGEST_SHIFT_S:.0f} ms, tracked faces and driver alike. Chance: tracked faces "
+        "whose sound was cut in two and put together the other way round.",
         "",
-        "| | tracked | 10-90 % | driver | within |",
-        "|---|---|---|---|---|",
+        "| | tracked | 10-90 % | chance | driver | within |",
+        "|---|---|---|---|---|---|",
     ]
     for row in rows:
         spread = f"{row['tracked_low']} to {row['tracked_high']}"
-        lines.append(
-            f"| {row['figure']} | {row['tracked']} | {spread} | {row['driver']} | {'yes' if row['within'] else 'no'} |"
-        )
+        within = "yes" if row["within"] else "no"
+        cells = (row["figure"], row["tracked"], spread, row["chance"], row["driver"], within)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
     return "\n".join(lines) + "\n"

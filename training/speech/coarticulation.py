@@ -50,15 +50,17 @@ def fit(items: list[Item], iterations: int = 500) -> Coarticulation:
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, iterations)
     length = 140
+    known = [i for i in known if len(i.phones) >= length]
     for _ in range(iterations):
         rows = [known[int(i)] for i in random.integers(0, len(known), 24)]
-        phones = torch.from_numpy(
-            np.stack([i.phones[:length] for i in rows if len(i.phones) >= length]).astype(np.int64)
+        cuts = [slice(k := int(random.integers(0, len(i.phones) - length + 1)), k + length) for i in rows]
+        phones = np.stack([i.phones[c] for i, c in zip(rows, cuts, strict=True)]).astype(np.int64)
+        mouth = np.stack([i.mouth[c] for i, c in zip(rows, cuts, strict=True)]).astype(np.float32)
+        weight = torch.from_numpy(
+            np.stack([i.mouth_weight[c] for i, c in zip(rows, cuts, strict=True)]).astype(np.float32)
         )
-        mouth = torch.from_numpy(
-            np.stack([i.mouth[:length] for i in rows if len(i.phones) >= length]).astype(np.float32)
-        )
-        loss = F.mse_loss(net(phones), mouth)
+        error = (net(torch.from_numpy(phones)) - torch.from_numpy(mouth)) ** 2
+        loss = (error * weight[..., None]).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -3,7 +3,7 @@
 Every recording is cut to the network's 20 ms grid: step `k` hears sound up to `(k + 1) 20 ms` and describes the instant
 `LOOK_AHEAD` earlier. Several augmented copies are stored: `<work>/feat/<name>.<copy>.npz` with `features` float16
 (steps, 86), `phones` int8 (steps,) with -1 = unknown, `times` float32 (steps,), the instants of the source's media time
-that the steps describe (outside of it there is silence), and `group` (grid, video, kathleen, tts, noise).
+that the steps describe (outside of it there is silence), and `group` (grid, video, kathleen, librispeech, tts, noise).
 """
 
 from __future__ import annotations
@@ -91,6 +91,9 @@ def list_recordings(data: Path, work: Path) -> list[tuple[str, str, Path]]:
         if read_alignment(work / "align" / f"{path.stem}.json"):
             found.append((path.stem, "kathleen", path))
     found += [(f"tts_{path.stem}", "tts", path) for path in sorted((work / "tts").glob("*.npz"))]
+    for path in sorted((data / "speech" / "librispeech").glob("*.opus")):
+        if read_alignment(work / "align" / f"{path.stem}.json"):
+            found.append((path.stem, "librispeech", path))
     return found
 
 
@@ -143,7 +146,7 @@ def main() -> None:
             lead = 0.0
             samples, percent = recording.samples.astype(np.float64), 100
             if copy:
-                percent = int(random.integers(90, 113))
+                percent = int(random.integers(86, 117))
                 samples = change_speed(samples, percent)
                 lead = float(random.uniform(0.0, 1.5)) if random.random() < 0.5 else 0.0
                 tail = float(random.uniform(0.0, 1.5)) if random.random() < 0.5 else 0.0

@@ -16,14 +16,12 @@ import torch
 
 from training.speech.batches import load_items
 from training.speech.stream_net import StreamNet
-from training.speech.train_mouth import Geometry
+from training.speech.train_mouth import LONGEST_LAG_S, Geometry, best_shift, predicted_opening
 
-LONGEST = 0.25
 POOREST = 0.35
 """Best correlation below which a clip is not used."""
 
 
-@torch.no_grad()
 def main() -> None:
     """Measure every clip of the `video` group."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -34,27 +32,18 @@ def main() -> None:
     net.load_state_dict(torch.load(options.work / "mouth.pt"))
     net.eval()
     geometry = Geometry()
-    shifts = np.arange(-LONGEST, LONGEST + 1e-6, 0.01)
     offsets: dict[str, float] = {}
-    done: set[str] = set()
-    for item in load_items(options.work / "feat"):
+    for item in load_items(options.work / "feat", "*.0.npz"):
         path = options.work / "targets" / f"{item.name}.npz"
-        if item.group != "video" or item.name in done or not path.exists():
+        if item.group != "video" or not path.exists():
             continue
-        done.add(item.name)  # copy 0, the clean one, comes first
-        mouth, _, _ = net(torch.from_numpy(item.features.astype(np.float32))[None])
-        predicted = (mouth[0] @ geometry.opening).numpy()
-        data = np.load(path)
-        scores = [
-            np.corrcoef(data["opening"], np.interp(data["pts"] + shift, item.times, predicted))[0, 1]
-            for shift in shifts
-        ]
-        best = int(np.argmax(scores))
-        used = scores[best] >= POOREST and 0 < best < len(shifts) - 1
+        shift, score = best_shift(item, predicted_opening(net, item, geometry), dict(np.load(path)))
+        used = score >= POOREST and abs(shift) < LONGEST_LAG_S - 0.005
         if used:
-            offsets[item.name] = round(float(shifts[best]), 3)
-        print(f"{item.name:32s} {1000 * shifts[best]:5.0f} ms  r {scores[best]:.2f} {'' if used else 'not used'}")
+            offsets[item.name] = round(shift, 3)
+        print(f"{item.name:32s} {1000 * shift:5.0f} ms  r {score:.2f} {'' if used else 'not used'}")
     (options.work / "offsets.json").write_text(json.dumps(offsets, indent=1))
+    print(f"{len(offsets)} clips are used")
 
 
 if __name__ == "__main__":

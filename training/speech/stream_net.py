@@ -29,7 +29,7 @@ class StreamNet(nn.Module):
         self.register_buffer("scale", torch.ones(2 * FEATURES))
         self.enter = nn.Linear(2 * FEATURES, WIDTH)
         self.convolutions = nn.ModuleList(nn.Conv1d(WIDTH, WIDTH, KERNEL) for _ in range(2))
-        self.listen = nn.GRU(WIDTH, HIDDEN, num_layers=2, batch_first=True)
+        self.listen = nn.GRU(WIDTH, HIDDEN, num_layers=2, batch_first=True, dropout=0.15)
         self.phones = nn.Linear(HIDDEN + WIDTH, len(CLASSES))
         self.speak = nn.GRU(HIDDEN + len(CLASSES), MOUTH_HIDDEN, batch_first=True)
         self.mouth = nn.Linear(MOUTH_HIDDEN + len(CLASSES), MOUTH_COUNT)
@@ -44,8 +44,8 @@ class StreamNet(nn.Module):
             "speak": torch.zeros(1, batch, MOUTH_HIDDEN, device=device),
         }
 
-    def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
-        state = self.first_state(len(features)) if state is None else state
+    def hear(self, features: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """The acoustic part: hidden (B, T, 192), phone logits (B, T, 28), and its share of the next state."""
         after: State = {}
         x = F.gelu(self.enter((features - self.mean) * self.scale))
         for i, convolution in enumerate(self.convolutions):
@@ -53,11 +53,23 @@ class StreamNet(nn.Module):
             after[f"past{i}"] = joined[:, -(KERNEL - 1) :]
             x = x + F.gelu(convolution(joined.transpose(1, 2)).transpose(1, 2))
         heard, after["listen"] = self.listen(x, state["listen"])
-        logits = self.phones(F.dropout(torch.cat((heard, x), 2), 0.1, self.training))
+        logits = self.phones(F.dropout(torch.cat((heard, x), 2), 0.15, self.training))
+        return heard, logits, after
+
+    def move(self, heard: Tensor, logits: Tensor, state: State) -> tuple[Tensor, State]:
+        """The mouth of what was heard, (B, T, 19), and its share of the next state."""
+        after: State = {}
         classes = logits.softmax(2)
+        # Half hidden, so that the mouth follows the phones rather than the voice of whoever was filmed.
+        heard = F.dropout(heard, 0.4, self.training)
         moved, after["speak"] = self.speak(torch.cat((heard, classes), 2), state["speak"])
-        mouth = torch.sigmoid(self.mouth(torch.cat((moved, classes), 2)))
-        return mouth, logits, after
+        return torch.sigmoid(self.mouth(torch.cat((moved, classes), 2))), after
+
+    def forward(self, features: Tensor, state: State | None = None) -> tuple[Tensor, Tensor, State]:
+        state = self.first_state(len(features)) if state is None else state
+        heard, logits, after = self.hear(features, state)
+        mouth, moved = self.move(heard, logits, state)
+        return mouth, logits, {**after, **moved}
 
 
 class _Step(nn.Module):

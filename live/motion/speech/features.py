@@ -46,16 +46,25 @@ def mel_filters() -> FloatArray:
     fricatives are not lost under the floor.
     """
 
-    def mel(hertz: float) -> float:
-        return 1127.0 * float(np.log1p(hertz / 700.0))
-
-    edges = 700.0 * np.expm1(np.linspace(mel(_LOWEST_HZ), mel(_HIGHEST_HZ), MELS + 2) / 1127.0)
+    edges = _mel_edges()
     bins = np.arange(_bins()) * AUDIO_RATE / _FFT
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     filters = np.maximum(np.minimum(rising, falling), 0.0)
     lift = (1.0 + edges[1:-1, None] / 700.0) ** 2
     return np.asarray(lift * filters / filters.sum(1, keepdims=True), np.float32)
+
+
+def mel_centres() -> FloatArray:
+    """Centre frequencies of the bands, float32 (40,), Hz."""
+    return np.asarray(_mel_edges()[1:-1], np.float32)
+
+
+def _mel_edges() -> NDArray[np.float64]:
+    def mel(hertz: float) -> float:
+        return 1127.0 * float(np.log1p(hertz / 700.0))
+
+    return np.asarray(700.0 * np.expm1(np.linspace(mel(_LOWEST_HZ), mel(_HIGHEST_HZ), MELS + 2) / 1127.0))
 
 
 def _bins() -> int:
