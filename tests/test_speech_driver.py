@@ -71,6 +71,22 @@ def test_frames_lie_on_the_grid_and_come_as_soon_as_promised(fps: int) -> None:
             assert motion.trace.capture_ns == pytest.approx(motion.pts * 1e9, abs=1000)
 
 
+@pytest.mark.parametrize("start", [0.0, 0.007, 5.031, 12.3456])
+def test_sound_in_pieces_waits_for_no_more_than_the_look_ahead(start: float) -> None:
+    driver, clock = speaking()
+    sound = samples()
+    pts = []
+    for i in range(60):
+        heard = start + (i + 1) * 0.02
+        clock.now = round(heard * 1e9)
+        driver.push_audio(AudioChunk(sound[960 * i : 960 * (i + 1)], start + i * 0.02, clock.now))
+        while (motion := driver.next_motion(0.0)) is not None:
+            assert heard - motion.pts == pytest.approx(LOOK_AHEAD, abs=1e-6)
+            pts.append(motion.pts)
+    assert len(pts) > 25
+    assert np.allclose(np.diff(pts), 0.04)
+
+
 def test_any_chunking_gives_the_same_motion() -> None:
     sound = samples()[: 2 * AUDIO_RATE]
     results = []

@@ -32,8 +32,10 @@ not late."""
 class SpeechDriver:
     """A `Driver` that speaks with what it hears and is alive while nobody speaks.
 
-    Frames lie on the grid `pts = n / fps` of the sound's media time. A frame is made as soon as the sound up to its
-    look-ahead is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most 60 ms at other rates.
+    Frames lie `1 / fps` apart in the sound's media time, counted from where the sound begins: sound comes in pieces,
+    20 ms long from a browser, and on this grid the piece that completes a frame's look-ahead holds nothing beyond it.
+    A frame is made as soon as that is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most
+    60 ms at other rates.
     A driver that falls behind by more than `PATIENCE` frames goes on with the newest; the others are counted in
     `dropped`. Motion is relative to a neutral face.
 
@@ -72,7 +74,8 @@ class SpeechDriver:
         self._heard_ns = clock_ns()
         # An instant and the media time that was captured then: maps media time to capture instants.
         self._reference = (clock_ns(), 0.0)
-        self._last_frame = -1  # index of the last frame made: pts * fps
+        self._phase = 0.0  # media time of frame 0, below 1 / fps
+        self._last_frame = -1  # index of the last frame made: (pts - phase) * fps
 
     def push_audio(self, chunk: AudioChunk) -> None:
         """Accept sound, from any thread, without blocking. Chunks that are no sound are ignored."""
@@ -162,8 +165,8 @@ class SpeechDriver:
         ready = self._origin + self._composer.ready_until
         if not np.isfinite(ready):
             return None
-        newest = int(np.floor(ready * self.fps + 1e-4))
-        if newest <= self._last_frame:
+        newest = int(np.floor((ready - self._phase) * self.fps + 1e-4))
+        if newest <= self._last_frame or ready < self._origin - 1e-6:
             return None
         if self._last_frame >= 0 and newest - self._last_frame <= PATIENCE:
             return self._make(self._last_frame + 1)
@@ -189,13 +192,14 @@ class SpeechDriver:
         """Sound that does not continue what was heard begins at `pts`."""
         self._composer.reset()
         self._origin, self._samples = pts, 0
-        if pts * self.fps < self._last_frame - self.fps:  # time was set back: follow it
-            self._last_frame = int(np.ceil(pts * self.fps)) - 1
+        self._phase = pts % (1.0 / self.fps)  # less than one frame away from the phase before: `pts` still increases
+        if (pts - self._phase) * self.fps < self._last_frame - self.fps:  # time was set back: follow it
+            self._last_frame = round((pts - self._phase) * self.fps) - 1
 
     def _make(self, index: int) -> MotionFrame:
         assert self._origin is not None
         self._last_frame = index
-        pts = index / self.fps
+        pts = self._phase + index / self.fps
         instant, media = self._reference
         return self._composer.frame(pts - self._origin, pts, instant + round((pts - media) * 1e9))
 
@@ -206,7 +210,8 @@ class SpeechDriver:
     def _until_idle(self, now_ns: int) -> int:
         """Nanoseconds until an idle frame may be due."""
         silent = round(self._heard_ns + IDLE_AFTER_S * 1e9) - now_ns
-        due = round(((self._last_frame + 1) / self.fps + IDLE_AFTER_S - self._media_time(now_ns)) * 1e9)
+        following = self._phase + (self._last_frame + 1) / self.fps
+        due = round((following + IDLE_AFTER_S - self._media_time(now_ns)) * 1e9)
         return max(silent, due, 0)
 
 
