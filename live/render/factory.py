@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+class NoGpuError(ModelError):
+    """There is no GPU: nothing that anybody forgot to install."""
+
+
+_told: set[str] = set()
+"""Lines that were written already: every session makes a renderer, and all fail alike."""
+
+
 def _geometric(avatar: Avatar, size: tuple[int, int]) -> Renderer:
     from live.render.geometric import GeometricRenderer
 
@@ -45,15 +53,18 @@ def _cuda(avatar: Avatar, size: tuple[int, int]) -> Renderer:
     from live.render.cuda.driver import driver_present
 
     if not driver_present():  # before torch is imported, which takes seconds
-        raise ModelError("There is no NVIDIA GPU with a driver.", "Use another renderer; `auto` chooses one.")
+        raise NoGpuError("There is no NVIDIA GPU with a driver.", "Use another renderer; `auto` chooses one.")
     try:
-        from live.render.cuda.renderer import CudaRenderer, shared_card
+        from live.render.cuda.renderer import open_renderer
     except ImportError as error:
         raise ModelError("The GPU renderer needs torch and CuPy.", "pip install 'live-avatar[gpu]'") from error
     try:
-        return CudaRenderer(avatar, shared_card(size[0]))
+        return open_renderer(avatar, size[0])
     except LiveError as error:
         raise ModelError(error.message, error.hint) from error
+    except Exception as error:  # CUDA, cuDNN and compilers fail in ways of their own
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"The GPU renderer failed: {reason}.", "Use another renderer; `auto` chooses one.") from error
 
 
 Backend = Callable[["Avatar", tuple[int, int]], Renderer]
@@ -88,11 +99,29 @@ def create_renderer(avatar: Avatar, backend: str = "auto", size: tuple[int, int]
             known = ", ".join(("auto", *BACKENDS))
             raise ModelError(f"There is no renderer {backend!r}.", f"Choose one of: {known}.")
         return BACKENDS[backend](avatar, size)
+    failures: list[tuple[str, ModelError]] = []
     for name in FASTEST_FIRST:
         if name in BACKENDS:
             try:
-                return BACKENDS[name](avatar, size)
+                renderer = BACKENDS[name](avatar, size)
             except ModelError as error:
-                logger.debug("renderer %s: %s", name, error)
-    logger.info("No network renderer runs here; drawing by geometry.")
+                failures.append((name, error))
+            else:
+                _tell(name, failures)
+                return renderer
+    _tell("geometric", failures)
     return _geometric(avatar, size)
+
+
+def _tell(chosen: str, failures: list[tuple[str, ModelError]]) -> None:
+    """Say once, in one line, which renderer is used instead of a faster one, and why."""
+    if not failures:
+        return
+    reasons = "; ".join(f"{name}: {error.message} {error.hint}".strip() for name, error in failures)
+    line = f"Drawing with {chosen!r} instead of a faster renderer. {reasons}"
+    if line in _told:
+        return
+    _told.add(line)
+    # A machine without a card lacks nothing; all else somebody may want to put right.
+    level = logging.INFO if all(isinstance(error, NoGpuError) for _, error in failures) else logging.WARNING
+    logger.log(level, line)

@@ -104,19 +104,23 @@ class GeometricRenderer:
 
     def finite(self, motion: MotionFrame) -> MotionFrame:
         """`motion` with coefficients that are not finite replaced by the photo's own."""
-        rest = self.rest
-        if all(np.isfinite(a).all() for a in (motion.expression, motion.rotation, motion.translation, motion.residual)):
-            return motion
-        return replace(
-            motion,
-            expression=_or(motion.expression, rest.expression),
-            rotation=_or(motion.rotation, rest.rotation),
-            translation=_or(motion.translation, rest.translation),
-            residual=_or(motion.residual, rest.residual),
-        )
+        return finite(motion, self.rest)
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def finite(motion: MotionFrame, rest: MotionFrame) -> MotionFrame:
+    """`motion` with coefficients that are not finite replaced by those of `rest`."""
+    if all(np.isfinite(a).all() for a in (motion.expression, motion.rotation, motion.translation, motion.residual)):
+        return motion
+    return replace(
+        motion,
+        expression=_or(motion.expression, rest.expression),
+        rotation=_or(motion.rotation, rest.rotation),
+        translation=_or(motion.translation, rest.translation),
+        residual=_or(motion.residual, rest.residual),
+    )
 
 
 def _or(given: FloatArray, otherwise: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ come from the distance to their outline, not from OpenCV's scan conversion.
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from live.render.kernels import face_layers, openings, posing, priors
 from live.render.kernels.extension import pyramid_sizes
 from live.render.kernels.tables import AVATAR, EDGES, FRAME, LAYER, OUTLINES
 from live.render.live_network.config import PRIOR_SIZE
+
+PORTRAIT_PARTS: Final = tuple(field.name for field in fields(PortraitArrays))
+"""What `DeviceFace.enroll` takes, in this order."""
 
 
 class FacePicture(NamedTuple):
@@ -75,13 +78,17 @@ class DeviceFace:
         """How many portraits can be enrolled at once."""
         return len(self._banks["row"])
 
-    def enroll(self, slot: int, portrait: PortraitArrays) -> None:
-        """Give a portrait to the device. Raises `ValueError` when it is of another size or model."""
+    def enroll(self, slot: int, *parts: Tensor) -> None:
+        """Give a portrait to the device: `PORTRAIT_PARTS` of a `PortraitArrays` as tensors anywhere.
+
+        Raises `ValueError`, and changes nothing, when it is of another size or model.
+        """
+        given = dict(zip(PORTRAIT_PARTS, parts, strict=True))
         for name, bank in self._banks.items():
-            values = np.ascontiguousarray(getattr(portrait, name))
-            if values.shape != bank.shape[1:]:
-                raise ValueError(f"the portrait's {name} must be {tuple(bank.shape[1:])}, not {values.shape}")
-            bank[slot].copy_(torch.from_numpy(values))
+            if given[name].shape != bank.shape[1:] or given[name].dtype != bank.dtype:
+                raise ValueError(f"the portrait's {name} must be {bank.dtype} {tuple(bank.shape[1:])}")
+        for name, bank in self._banks.items():
+            bank[slot].copy_(given[name])
 
     def draw(self, motion: Tensor, slots: Tensor) -> FacePicture:
         """Draw a batch; only enqueues device work, so that it can be captured in a graph.

@@ -69,7 +69,9 @@ class Engine:
         where = program.device.torch_device
         cuda: Any = torch.cuda
         self._compute: Any = cuda.Stream(where) if self._gpu else None
-        self._copy: Any = cuda.Stream(where) if self._gpu else None
+        # Up and down apart: a batch's coefficients must not wait for the pictures of the one before.
+        self._up: Any = cuda.Stream(where) if self._gpu else None
+        self._down: Any = cuda.Stream(where) if self._gpu else None
         width, height = program.size
         picture = program.output.pixel_format.shape(height, width)
         n = self.max_batch
@@ -80,6 +82,9 @@ class Engine:
         self._graphs: dict[int, Any] = {}
         self._pool: Any = None
         self._lock = threading.Lock()
+        if self._gpu:
+            # Everything so far was filled on torch's own stream, which the engine's streams do not wait for.
+            torch.cuda.synchronize(where)
         if prepare:
             for size in self.batch_sizes:
                 self._graph(size)
@@ -197,7 +202,7 @@ class Engine:
             self._draw(size)
             stage.pictures[:count].copy_(self._pictures[:count])
             return
-        with torch.cuda.stream(self._copy):
+        with torch.cuda.stream(self._up):
             for name, x in stage.device_inputs.items():
                 x[:count].copy_(stage.inputs[name][:count], non_blocking=True)
             stage.device_slots.copy_(stage.slots, non_blocking=True)
@@ -210,8 +215,8 @@ class Engine:
             graph.replay()
             stage.device_pictures[:count].copy_(self._pictures[:count])
             stage.computed.record()
-        with torch.cuda.stream(self._copy):
-            self._copy.wait_event(stage.computed)
+        with torch.cuda.stream(self._down):
+            self._down.wait_event(stage.computed)
             stage.pictures[:count].copy_(stage.device_pictures[:count], non_blocking=True)
             stage.downloaded.record()
 

@@ -5,7 +5,7 @@ Read off a `GeometricRenderer`, which stays the reference: nothing is worked out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from live.render.kernels.tables import (
     TEETH_CHANNELS,
 )
 from live.render.live_network.regions import RegionFinder
+from live.render.portrait import PORTRAIT_SIDE
 from live.render.posed import PosedFace
 
 Array = NDArray[Any]
@@ -84,11 +85,14 @@ class PortraitArrays:
     teeth: Array
     albedo: Array
 
+    @property
+    def parts(self) -> tuple[Array, ...]:
+        """All of it, in this order, as `device_face.DeviceFace.enroll` takes it."""
+        return tuple(np.ascontiguousarray(getattr(self, field.name)) for field in fields(self))
+
 
 def portrait_side(size: int) -> int:
     """Side of the portrait from which pictures of `size` pixels are drawn, see `GeometricRenderer`."""
-    from live.render.portrait import PORTRAIT_SIDE
-
     return min(size, PORTRAIT_SIDE)
 
 

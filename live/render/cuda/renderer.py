@@ -1,68 +1,93 @@
-"""Sessions on a GPU: each draws its geometry on its own thread, and shares networks and card with all others."""
+"""Sessions on a GPU: each hands in motion, or the picture it drew itself, and shares the card with all others."""
 
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import NDArray
 
 from live.errors import ModelError
 from live.frames import Image, MotionFrame
-from live.motion.face_model import FaceModel
 from live.render.avatar import Avatar
 from live.render.cuda.batcher import LatencyReport
 from live.render.cuda.card import MAX_BATCH, MAX_SESSIONS, SharedCard
 from live.render.cuda.engine import Engine
+from live.render.cuda.face_arrays import ModelArrays, model_arrays, motion_values, portrait_arrays
 from live.render.cuda.fused_live import FusedLivePIRenderer, box_numbers
-from live.render.geometric import GeometricRenderer
+from live.render.cuda.live_face import LiveFaceProgram
+from live.render.geometric import GeometricRenderer, finite
+from live.render.live_network import inputs as network_inputs
 from live.render.live_network.composition import Composer
-from live.render.live_network.inputs import portrait_arrays
 from live.render.live_network.motion_window import MotionWindow
+
+log = logging.getLogger(__name__)
 
 
 class CudaRenderer:
     """Draws an avatar with the live network on a shared card. Implements `live.protocols.Renderer`.
 
+    With a `LiveFaceProgram` the card draws everything and a frame is 2 kB of coefficients; with a `FusedLivePIRenderer`
+    the session draws the geometry on its own thread and hands in the picture.
+
     Args:
-        avatar: the portrait.
-        card: with a `FusedLivePIRenderer`, whose side is the pictures'.
-        model: the face model; default: the one that ships.
+        geometric: draws the avatar on the processor, in the card's size. Not kept if the card draws everything.
+        card: with one of the two programs.
 
     Raises:
         ModelError: the card is full.
     """
 
-    def __init__(self, avatar: Avatar, card: SharedCard, *, model: FaceModel | None = None) -> None:
+    def __init__(self, geometric: GeometricRenderer, card: SharedCard) -> None:
         program = card.engine.program
-        assert isinstance(program, FusedLivePIRenderer)
+        assert isinstance(program, LiveFaceProgram | FusedLivePIRenderer)
+        network = program.network if isinstance(program, LiveFaceProgram) else program
         self._card = card
-        self._geometric = GeometricRenderer(avatar, program.size, model=model)
-        self._composer = Composer(self._geometric)
-        self._window = MotionWindow(self._geometric.rest)
-        picture, mouth, eyes = portrait_arrays(avatar.image, self._composer.rest_regions, program.config)
-        self._slot: int | None = card.enroll(picture[None], mouth[None], eyes)
+        self._size = program.size
+        self._rest = geometric.rest
+        self._window = MotionWindow(geometric.rest)
+        composer = Composer(geometric)
+        portrait = geometric.avatar.image
+        picture, mouth, eyes = network_inputs.portrait_arrays(portrait, composer.rest_regions, network.config)
+        features = picture[None], mouth[None], eyes
+        self._composer: Composer | None = None
+        if isinstance(program, LiveFaceProgram):
+            self._slot: int | None = card.enroll(*portrait_arrays(geometric).parts, *features)
+        else:
+            self._slot = card.enroll(*features)
+            self._composer = composer
         self._session = card.batcher.open()
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) of the pictures, pixels."""
-        return self._geometric.size
+        return self._size
+
+    @property
+    def draws_on_card(self) -> bool:
+        """Whether the geometry too is drawn on the card."""
+        return self._composer is None
 
     def render(self, motion: MotionFrame) -> Image:
-        """Draw; see `live.protocols.Renderer`. Stamps the geometric stages, then `network`."""
+        """Draw; see `live.protocols.Renderer`. Stamps `network`, before it the geometric stages if drawn here."""
         assert self._slot is not None, "render after close"
-        motion = self._geometric.finite(motion)
+        motion = finite(motion, self._rest)
         window = self._window.push(motion)
-        composition = self._composer.compose(motion)
-        inputs: dict[str, NDArray[Any]] = {
-            "picture": composition.picture,
-            "prior": composition.prior,
-            "window": window,
-            "boxes": box_numbers(composition.regions),
-        }
+        inputs: dict[str, NDArray[Any]]
+        if self._composer is None:
+            inputs = {"motion": motion_values(motion), "window": window}
+        else:
+            composition = self._composer.compose(motion)
+            inputs = {
+                "picture": composition.picture,
+                "prior": composition.prior,
+                "window": window,
+                "boxes": box_numbers(composition.regions),
+            }
         start = time.monotonic_ns()
         picture = self._session.render((self._slot, inputs))
         motion.trace.stamp("network", start)
@@ -84,8 +109,25 @@ _cards: dict[int, SharedCard] = {}
 _cards_lock = threading.Lock()
 
 
-def shared_card(side: int) -> SharedCard:
+def open_renderer(avatar: Avatar, side: int) -> CudaRenderer:
+    """A session on the process's card for pictures of `side` pixels.
+
+    Raises:
+        ModelError: weights are missing, the side does not fit the network, or the card is full.
+        LiveError: there is no usable GPU.
+    """
+    geometric = GeometricRenderer(avatar, (side, side))
+    return CudaRenderer(geometric, shared_card(side, lambda: model_arrays(geometric)))
+
+
+def shared_card(side: int, model: Callable[[], ModelArrays]) -> SharedCard:
     """The process's card for pictures of `side` pixels, opened on first use: loads weights, captures graphs.
+
+    Where the card cannot draw the geometry, sessions draw it on the processor, and a warning says so.
+
+    Args:
+        side: pixels.
+        model: the face model's arrays.
 
     Raises:
         ModelError: weights are missing, or the side does not fit the network.
@@ -98,17 +140,27 @@ def shared_card(side: int) -> SharedCard:
     with _cards_lock:
         if side not in _cards:
             device = open_device("cuda")
-            network = load_weights(shipped_weights() / f"{NAME}.safetensors")
-            if side % network.config.size:
+            weights = load_weights(shipped_weights() / f"{NAME}.safetensors")
+            if side % weights.config.size:
                 raise ModelError(
-                    f"The GPU renderer draws multiples of {network.config.size} pixels, not {side}.",
-                    f"Use --size {network.config.size} or {2 * network.config.size}.",
+                    f"The GPU renderer draws multiples of {weights.config.size} pixels, not {side}.",
+                    f"Use --size {weights.config.size} or {2 * weights.config.size}.",
                 )
-            program = FusedLivePIRenderer(network, device, side=side, portraits=MAX_SESSIONS)
-            _cards[side] = SharedCard(Engine(program, max_batch=MAX_BATCH, prepare=True))
+            network = FusedLivePIRenderer(weights, device, side=side, portraits=MAX_SESSIONS)
+            _cards[side] = SharedCard(best_engine(network, model, MAX_BATCH))
             if len(_cards) == 1:
                 atexit.register(_close_cards)
         return _cards[side]
+
+
+def best_engine(network: FusedLivePIRenderer, model: Callable[[], ModelArrays], max_batch: int) -> Engine:
+    """An engine that draws whole frames, or with a warning one that leaves the geometry to the sessions."""
+    try:
+        return Engine(LiveFaceProgram(network, model()), max_batch=max_batch, prepare=True)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        log.warning("The GPU cannot draw the geometry (%s); sessions draw it on the processor.", reason)
+        return Engine(network, max_batch=max_batch, prepare=True)
 
 
 def _close_cards() -> None:
