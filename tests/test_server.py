@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import re
+import threading
 from collections.abc import AsyncIterator
 
 import aiohttp
+import aioice.ice
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from tests.transport_client import Running, running
+from live.transport.config import ServerConfig
+from live.transport.server import serve
+from tests.transport_client import Client, Running, running
+from tests.transport_pieces import CardStudio
 
 GARBAGE = [
     ("not sdp at all", "is not a session description"),
@@ -181,6 +187,35 @@ async def test_other_websites_and_names_are_refused() -> None:
             await server.http.ws_connect(server.url + "/speech?session=x&token=y", headers=evil)
         assert caught.value.status == 403
         await alive(server)
+
+
+async def test_a_server_that_stops_while_it_streams_leaves_nothing() -> None:
+    aioice.ice._mdns.__dict__.clear()
+    studio = CardStudio()
+    threads = {thread.name for thread in threading.enumerate() if thread.name.startswith("live-")}
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    config = ServerConfig(port=0, linger=60.0, silence_timeout=60.0)
+    serving = asyncio.create_task(serve(config, studio, lambda url: ready.set_result(url.rstrip("/"))))
+    async with aiohttp.ClientSession() as http:
+        url = await ready
+        owner = await Client(url, http).connect()
+        viewer = await Client(url, http).connect(send=False, session=owner.reply["session"])
+        await owner.until(lambda: len(owner.pictures) > 5)
+        await viewer.until(lambda: len(viewer.pictures) > 2)
+        query = f"session={owner.reply['session']}&token={owner.reply['token']}"
+        async with http.ws_connect(f"{url}/speech?{query}") as socket:
+            await socket.send_bytes(bytes(96_000))
+            serving.cancel()
+            messages = [message async for message in socket]
+            assert "has ended" in messages[-1].json()["error"]
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+        await owner.until(lambda: owner.connection.connectionState == "closed")
+        await viewer.until(lambda: viewer.connection.connectionState == "closed")
+        assert all(renderer.closed for renderer in studio.renderers)
+        assert {thread.name for thread in threading.enumerate() if thread.name.startswith("live-")} == threads
+        await owner.close()
+        await viewer.close()
 
 
 async def test_pictures_and_metrics() -> None:

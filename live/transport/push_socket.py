@@ -8,6 +8,7 @@ Text messages are JSON: `{"type": "clear"}` drops what has not been spoken yet (
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import deque
@@ -86,10 +87,10 @@ class SpeechQueue:
 
 
 async def speak(queue: SpeechQueue, source: RemoteSource) -> None:
-    """Hand out sound in real time until cancelled."""
+    """Hand out sound in real time until cancelled or the session has ended."""
     next_chunk = time.monotonic()
     spoken = next_chunk - SILENCE
-    while True:
+    while source.running:
         now = time.monotonic()
         if now - next_chunk > 0.5:
             next_chunk = now  # the machine slept
@@ -114,12 +115,10 @@ async def serve_speech(request: web.Request, source: RemoteSource) -> web.WebSoc
     await socket.prepare(request)
     queue = SpeechQueue()
     resampler = StreamResampler()
-    speaking = asyncio.create_task(speak(queue, source))
+    speaking = asyncio.create_task(_speak_and_close(queue, source, socket))
     try:
         async for message in socket:
             if message.type is WSMsgType.BINARY:
-                if not source.running:
-                    raise LiveError("The session has ended.", "Start a new one.")
                 samples = np.frombuffer(message.data[: len(message.data) // 2 * 2], np.dtype("<i2"))
                 queue.check(len(samples) / rate)
                 if len(samples):
@@ -132,11 +131,23 @@ async def serve_speech(request: web.Request, source: RemoteSource) -> web.WebSoc
                 resampler = StreamResampler()
                 await socket.send_json({"type": "queued", "seconds": 0.0})
     except LiveError as error:
-        await socket.send_json({"type": "error", "error": error.message, "hint": error.hint})
+        await _refuse(socket, error)
     finally:
         speaking.cancel()
         await socket.close()
     return socket
+
+
+async def _speak_and_close(queue: SpeechQueue, source: RemoteSource, socket: web.WebSocketResponse) -> None:
+    """Nobody may hold a socket to a session that is gone, nor a server that stops."""
+    await speak(queue, source)
+    await _refuse(socket, LiveError("The session has ended.", "Start a new one."))
+    await socket.close()
+
+
+async def _refuse(socket: web.WebSocketResponse, error: LiveError) -> None:
+    with contextlib.suppress(ConnectionError):  # whoever it is for has gone
+        await socket.send_json({"type": "error", "error": error.message, "hint": error.hint})
 
 
 def _kind(text: str) -> object:
