@@ -49,7 +49,9 @@ async def page_of(
     """A page with what it complained about. `granted`: the devices it may use; default: all."""
     complaints: list[str] = []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, ALLOW if granted is None else DENY])
+        browser = await playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*FLAGS, ALLOW if granted is None else DENY]
+        )
         try:
             context = await browser.new_context(viewport={"width": size[0], "height": size[1]})
             await context.grant_permissions(granted or [])
@@ -202,6 +204,58 @@ async def test_sliders_presets_and_portraits_in_a_browser(tmp_path: Path) -> Non
             await page.wait_for_selector(".notice.bad >> text=That is not a picture.")
             assert await page.get_attribute("#status", "data-state") == "live"
             assert [text for text in complaints if "422" not in text] == []
+        await server.until_sessions(0)
+
+
+UNNAMED: Final = """() => [...document.querySelectorAll("button, select, input, summary, canvas, video, [tabindex]")]
+    .filter((e) => !(e.getAttribute("aria-label") || e.labels?.[0]?.textContent.trim() || e.textContent.trim()))
+    .map((e) => e.outerHTML)"""
+SMALL: Final = """() => [...document.querySelectorAll("button, select, summary, label, .button")]
+    .filter((e) => e.checkVisibility()).map((e) => [e.id || e.textContent.trim(), e.getBoundingClientRect()])
+    .filter(([, box]) => box.height < 24 || box.width < 24 || box.right > innerWidth + 1).map(([name]) => name)"""
+
+
+@browser_needed
+async def test_everything_has_a_name_and_fits_a_phone_and_keys_choose() -> None:
+    async with running(linger=0.5) as server:
+        async with page_of(server, size=(360, 740)) as (page, complaints):
+            await page.wait_for_selector(".portraits button")
+            await page.focus("[data-kind=webcam]")
+            await page.keyboard.press("ArrowDown")
+            await page.keyboard.press("ArrowRight")
+            assert await page.get_attribute("[data-kind=sliders]", "aria-checked") == "true"
+            await page.focus("#start")
+            await page.keyboard.press("Enter")
+            await page.wait_for_selector("#status[data-state=live]")
+            await until(page, "document.querySelectorAll('#sliders input').length > 50")
+            await page.evaluate("() => document.querySelectorAll('details').forEach((e) => (e.open = true))")
+            assert await page.evaluate(UNNAMED) == []
+            assert await page.evaluate(SMALL) == []
+            assert await page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+            await page.focus("#sliders input[name=yaw]")
+            await page.keyboard.press("End")
+            assert (await page.get_attribute("#sliders input[name=yaw]", "aria-valuetext")).endswith("°")
+            assert complaints == []
+        await server.until_sessions(0)
+
+
+@browser_needed
+async def test_a_full_server_is_said_and_the_page_starts_when_there_is_room() -> None:
+    async with running(linger=0.1, max_sessions=1) as server:
+        async with page_of(server) as (page, _):
+            await start(page, "sliders")
+            second = await page.context.new_page()
+            await second.goto(server.url)
+            await second.wait_for_selector(".portraits button")
+            await second.click("#start")
+            await second.wait_for_selector(".notice.bad >> text=All 1 sessions of this server are in use.")
+            await second.wait_for_selector("#status[data-state=idle]")
+            assert await second.is_hidden("#self"), "the camera is off again"
+            await page.click("#stop")
+            await server.until_sessions(0)
+            await second.click("#start")
+            await second.wait_for_selector("#status[data-state=live]")
+            await second.click("#stop")
         await server.until_sessions(0)
 
 

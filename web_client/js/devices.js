@@ -3,9 +3,9 @@
 import { ServerError } from "./api.js";
 
 const EXPLANATIONS = {
-  NotAllowedError: ["The browser may not use the {what}.", "Allow it with the icon in the address bar, then start again."],
+  NotAllowedError: ["The browser may not use the {what}.", "Allow it with the icon in the address bar, then try again."],
   NotFoundError: ["No {what} was found.", "Plug one in, or choose another way to drive the avatar."],
-  NotReadableError: ["The {what} is in use by another program.", "Close that program, then start again."],
+  NotReadableError: ["The {what} is in use by another program.", "Close that program, then try again."],
   OverconstrainedError: ["The chosen {what} is not there any more.", "Choose another one in the list."],
 };
 

@@ -95,6 +95,7 @@ export class Sliders extends EventTarget {
     const input = this.#inputs.get(name);
     input.value = value;
     input.nextElementSibling.value = format(name, value);
+    input.setAttribute("aria-valuetext", format(name, value));
     const share = (at) => (100 * Math.min(1, Math.max(0, (at - input.min) / (input.max - input.min || 1)))).toFixed(1);
     const [zero, now] = [Number(share(0)), Number(share(value))];
     input.style.setProperty("--from", `${Math.min(zero, now)}%`);
