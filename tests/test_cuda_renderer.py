@@ -20,10 +20,11 @@ from live.render.cuda.device import ComputeDevice, cuda_obstacle, open_device  #
 from live.render.cuda.engine import Engine  # noqa: E402
 from live.render.cuda.face_arrays import ModelArrays, model_arrays  # noqa: E402
 from live.render.cuda.fused_live import FusedLivePIRenderer  # noqa: E402
-from live.render.cuda.live_face import LiveFaceProgram  # noqa: E402
+from live.render.cuda.live_face import FaceProgram, LiveFaceProgram  # noqa: E402
 from live.render.cuda.program import OutputFormat  # noqa: E402
 from live.render.cuda.renderer import CudaRenderer, best_engine  # noqa: E402
 from live.render.geometric import GeometricRenderer  # noqa: E402
+from live.render.kernels import reference  # noqa: E402
 from live.render.kernels.host import host_compiler  # noqa: E402
 from live.render.kernels.output import PixelFormat  # noqa: E402
 from tests.faces import made_up_avatar  # noqa: E402
@@ -78,7 +79,7 @@ class TestOnTheProcessor:
             rest = drawer.rest
             broken = replace(rest, expression=np.full(52, np.nan, np.float32), rotation=np.full(3, np.inf, np.float32))
             assert (spoiled.render(broken) == still.render(rest)).all()
-            assert {name for name, _, _ in broken.trace.stages} == {"network"}
+            assert {name for name, _, _ in broken.trace.stages} == {"card"}
             with pytest.raises(ModelError, match="already draws 2"):
                 CudaRenderer(drawer, card)
             spoiled.close()
@@ -86,6 +87,25 @@ class TestOnTheProcessor:
         finally:
             still.close()
             card.close()
+
+    def test_without_a_network_the_card_draws_what_the_geometric_renderer_draws(self) -> None:
+        device, drawer = open_device("cpu"), geometric()
+        model, rest = model_arrays(drawer), drawer.rest
+        card = SharedCard(Engine(FaceProgram(model, device, side=SIDE, portraits=1), max_batch=1))
+        renderer = CudaRenderer(drawer, card)
+        packed = FaceProgram(model, device, side=SIDE, portraits=1, output=OutputFormat(PixelFormat.NV12))
+        encoder_card = SharedCard(Engine(packed, max_batch=1))
+        encoded = CudaRenderer(drawer, encoder_card)
+        try:
+            for i in range(3):
+                motion = talking(rest, i)
+                picture, expected = renderer.render(motion), drawer.render(motion)
+                assert np.abs(picture.astype(float) - expected).mean() < 0.3
+                (nv12,) = reference.pack(picture[None].astype(float), PixelFormat.NV12, packed.output.matrix)
+                assert np.abs(encoded.render(motion).astype(int) - nv12).max() <= 1
+        finally:
+            for part in (renderer, encoded, card, encoder_card):
+                part.close()
 
     def test_i420_leaves_the_card_ready_for_an_encoder(self) -> None:
         device, drawer = open_device("cpu"), geometric()

@@ -90,21 +90,22 @@ class DeviceFace:
         for name, bank in self._banks.items():
             bank[slot].copy_(given[name])
 
-    def draw(self, motion: Tensor, slots: Tensor) -> FacePicture:
+    def draw(self, motion: Tensor, slots: Tensor, picture: Tensor | None = None) -> FacePicture:
         """Draw a batch; only enqueues device work, so that it can be captured in a graph.
 
         Args:
             motion: float32 (N, 74), finite; see `face_arrays.motion_values`.
             slots: int32 (N,).
+            picture: memory for the result's, C-contiguous; default: new.
         """
         kernels, view = self.device.kernels, self.device.view
         model = {name: view(array) for name, array in self._model.items()}
         banks = {name: view(array) for name, array in self._banks.items()}
         batch, used, stacked = len(motion), len(self._model["mouth_used"]), self._model["moves"].shape[1] // 3
         coefficients, chosen = view(motion), view(slots)
-        shape, moves, frames = (view(self._floats(batch, n)) for n in (3 * stacked, EDGES, FRAME.size))
+        stance, moves, frames = (view(self._floats(batch, n)) for n in (3 * stacked, EDGES, FRAME.size))
         boxes, points = self._floats(batch, 3, 6), view(self._floats(batch, stacked, 3))
-        posing.pose_shape(kernels, coefficients, chosen, banks["rest"], model["moves"], shape)
+        posing.pose_shape(kernels, coefficients, chosen, banks["rest"], model["moves"], stance)
         posing.pose_frame(
             kernels,
             coefficients,
@@ -112,13 +113,13 @@ class DeviceFace:
             model=model["model"],
             avatars=banks["row"],
             index=model["index"],
-            shape=shape,
+            shape=stance,
             moves=moves,
             frames=frames,
             boxes=view(boxes),
         )
         follow = posing.FollowWeights(model["follow_starts"], model["follow_columns"], model["follow_weights"])
-        posing.pose_place(kernels, shape, moves, frames, follow, points)
+        posing.pose_place(kernels, stance, moves, frames, follow, points)
         outlines, layers = view(self._floats(batch, OUTLINES, 2)), view(self._floats(batch, 3, LAYER.size))
         openings.face_outlines(
             kernels,
@@ -168,7 +169,9 @@ class DeviceFace:
         openings.window_masks(
             kernels, outlines, layers, view(masks), view(blurred), picture_side=self.side, windows=self._windows
         )
-        picture = torch.empty((batch, self.side, self.side, 3), dtype=torch.uint8, device=self.device.torch_device)
+        if picture is None:
+            shape = (batch, self.side, self.side, 3)
+            picture = torch.empty(shape, dtype=torch.uint8, device=self.device.torch_device)
         pictures = face_layers.PortraitPictures(
             skins=banks["skin"],
             portraits=banks["portrait"],

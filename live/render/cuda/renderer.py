@@ -16,14 +16,17 @@ from live.frames import Image, MotionFrame
 from live.render.avatar import Avatar
 from live.render.cuda.batcher import LatencyReport
 from live.render.cuda.card import MAX_BATCH, MAX_SESSIONS, SharedCard
+from live.render.cuda.device import ComputeDevice, open_device
 from live.render.cuda.engine import Engine
 from live.render.cuda.face_arrays import ModelArrays, model_arrays, motion_values, portrait_arrays
 from live.render.cuda.fused_live import FusedLivePIRenderer, box_numbers
-from live.render.cuda.live_face import LiveFaceProgram
+from live.render.cuda.live_face import FaceProgram, LiveFaceProgram
 from live.render.geometric import GeometricRenderer, finite
 from live.render.live_network import inputs as network_inputs
 from live.render.live_network.composition import Composer
 from live.render.live_network.motion_window import MotionWindow
+from live.render.live_network.runtime import NAME, shipped_weights
+from live.render.live_network.weights import load_weights
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +34,13 @@ log = logging.getLogger(__name__)
 class CudaRenderer:
     """Draws an avatar with the live network on a shared card. Implements `live.protocols.Renderer`.
 
-    With a `LiveFaceProgram` the card draws everything and a frame is 2 kB of coefficients; with a `FusedLivePIRenderer`
-    the session draws the geometry on its own thread and hands in the picture.
+    With a `LiveFaceProgram` the card draws everything and a frame is 2 kB of coefficients; with a `FaceProgram` it does
+    so by geometry alone; with a `FusedLivePIRenderer` the session draws the geometry on its own thread and hands in the
+    picture.
 
     Args:
         geometric: draws the avatar on the processor, in the card's size. Not kept if the card draws everything.
-        card: with one of the two programs.
+        card: with one of the three programs.
 
     Raises:
         ModelError: the card is full.
@@ -44,22 +48,24 @@ class CudaRenderer:
 
     def __init__(self, geometric: GeometricRenderer, card: SharedCard) -> None:
         program = card.engine.program
-        assert isinstance(program, LiveFaceProgram | FusedLivePIRenderer)
-        network = program.network if isinstance(program, LiveFaceProgram) else program
+        assert isinstance(program, FaceProgram | LiveFaceProgram | FusedLivePIRenderer)
         self._card = card
         self._size = program.size
         self._rest = geometric.rest
-        self._window = MotionWindow(geometric.rest)
-        composer = Composer(geometric)
-        portrait = geometric.avatar.image
-        picture, mouth, eyes = network_inputs.portrait_arrays(portrait, composer.rest_regions, network.config)
-        features = picture[None], mouth[None], eyes
         self._composer: Composer | None = None
-        if isinstance(program, LiveFaceProgram):
-            self._slot: int | None = card.enroll(*portrait_arrays(geometric).parts, *features)
+        self._window: MotionWindow | None = None
+        parts: list[NDArray[Any]] = []
+        if isinstance(program, FusedLivePIRenderer):
+            self._composer = Composer(geometric)
         else:
-            self._slot = card.enroll(*features)
-            self._composer = composer
+            parts += portrait_arrays(geometric).parts
+        if not isinstance(program, FaceProgram):
+            config = (program.network if isinstance(program, LiveFaceProgram) else program).config
+            self._window = MotionWindow(geometric.rest)
+            regions = Composer(geometric).rest_regions
+            picture, mouth, eyes = network_inputs.portrait_arrays(geometric.avatar.image, regions, config)
+            parts += picture[None], mouth[None], eyes
+        self._slot: int | None = card.enroll(*parts)
         self._session = card.batcher.open()
 
     @property
@@ -73,24 +79,21 @@ class CudaRenderer:
         return self._composer is None
 
     def render(self, motion: MotionFrame) -> Image:
-        """Draw; see `live.protocols.Renderer`. Stamps `network`, before it the geometric stages if drawn here."""
+        """Draw; see `live.protocols.Renderer`. Stamps `card`, before it the geometric stages if they are drawn here."""
         assert self._slot is not None, "render after close"
         motion = finite(motion, self._rest)
-        window = self._window.push(motion)
-        inputs: dict[str, NDArray[Any]]
+        inputs: dict[str, NDArray[Any]] = {}
+        if self._window is not None:
+            inputs["window"] = self._window.push(motion)
         if self._composer is None:
-            inputs = {"motion": motion_values(motion), "window": window}
+            inputs["motion"] = motion_values(motion)
         else:
             composition = self._composer.compose(motion)
-            inputs = {
-                "picture": composition.picture,
-                "prior": composition.prior,
-                "window": window,
-                "boxes": box_numbers(composition.regions),
-            }
+            inputs["picture"], inputs["prior"] = composition.picture, composition.prior
+            inputs["boxes"] = box_numbers(composition.regions)
         start = time.monotonic_ns()
         picture = self._session.render((self._slot, inputs))
-        motion.trace.stamp("network", start)
+        motion.trace.stamp("card", start)
         return picture
 
     def latency(self) -> LatencyReport:
@@ -113,7 +116,7 @@ def open_renderer(avatar: Avatar, side: int) -> CudaRenderer:
     """A session on the process's card for pictures of `side` pixels.
 
     Raises:
-        ModelError: weights are missing, the side does not fit the network, or the card is full.
+        ModelError: the card is full.
         LiveError: there is no usable GPU.
     """
     geometric = GeometricRenderer(avatar, (side, side))
@@ -123,34 +126,41 @@ def open_renderer(avatar: Avatar, side: int) -> CudaRenderer:
 def shared_card(side: int, model: Callable[[], ModelArrays]) -> SharedCard:
     """The process's card for pictures of `side` pixels, opened on first use: loads weights, captures graphs.
 
-    Where the card cannot draw the geometry, sessions draw it on the processor, and a warning says so.
+    Without weights that fit, the card draws by geometry. Where it cannot draw the geometry, sessions do so on the
+    processor. Either way one line says so.
 
     Args:
         side: pixels.
         model: the face model's arrays.
 
     Raises:
-        ModelError: weights are missing, or the side does not fit the network.
         LiveError: there is no usable GPU.
     """
-    from live.render.cuda.device import open_device
-    from live.render.live_network.runtime import NAME, shipped_weights
-    from live.render.live_network.weights import load_weights
-
     with _cards_lock:
         if side not in _cards:
             device = open_device("cuda")
-            weights = load_weights(shipped_weights() / f"{NAME}.safetensors")
-            if side % weights.config.size:
-                raise ModelError(
-                    f"The GPU renderer draws multiples of {weights.config.size} pixels, not {side}.",
-                    f"Use --size {weights.config.size} or {2 * weights.config.size}.",
-                )
-            network = FusedLivePIRenderer(weights, device, side=side, portraits=MAX_SESSIONS)
-            _cards[side] = SharedCard(best_engine(network, model, MAX_BATCH))
+            try:
+                network = live_network(device, side)
+            except ModelError as error:
+                log.info("The card draws by geometry, without the live network: %s", error.message)
+                program = FaceProgram(model(), device, side=side, portraits=MAX_SESSIONS)
+                _cards[side] = SharedCard(Engine(program, max_batch=MAX_BATCH))
+            else:
+                _cards[side] = SharedCard(best_engine(network, model, MAX_BATCH))
             if len(_cards) == 1:
                 atexit.register(_close_cards)
         return _cards[side]
+
+
+def live_network(device: ComputeDevice, side: int) -> FusedLivePIRenderer:
+    """The shipped network on a device. Raises `ModelError` when weights are missing or do not fit the side."""
+    weights = load_weights(shipped_weights() / f"{NAME}.safetensors")
+    if side % weights.config.size:
+        raise ModelError(
+            f"The GPU renderer draws multiples of {weights.config.size} pixels, not {side}.",
+            f"Use --size {weights.config.size} or {2 * weights.config.size}.",
+        )
+    return FusedLivePIRenderer(weights, device, side=side, portraits=MAX_SESSIONS)
 
 
 def best_engine(network: FusedLivePIRenderer, model: Callable[[], ModelArrays], max_batch: int) -> Engine:
