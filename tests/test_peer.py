@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
 
 from live.transport.encoded import VIDEO_CODECS, VideoCodec
+from live.transport.studio import OpenAvatar
 from tests.transport_client import PATIENCE, running
 
 
@@ -130,6 +132,33 @@ async def test_nonsense_on_the_control_channel_is_answered_and_survived() -> Non
         assert not owner.told("state")[-1]["muted"]
         count = len(owner.pictures)
         await owner.until(lambda: len(owner.pictures) > count + 3)
+        await owner.close()
+
+
+async def test_an_avatar_that_is_ready_just_when_the_session_ends_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running() as server:
+        owner = await server.client().connect(driver="sliders")
+        await owner.until(lambda: owner.told("state"))
+        room = server.rooms.find(owner.reply["session"])
+        loop, make, ends = asyncio.get_running_loop(), server.studio.open_avatar, []
+
+        def end() -> None:
+            time.sleep(0.3)  # the loop is busy while the thread below comes to its end
+            ends.append(asyncio.create_task(room.close()))
+
+        def open_avatar(avatar: str) -> OpenAvatar:
+            opened = make(avatar)
+            loop.call_soon_threadsafe(end)
+            return opened
+
+        monkeypatch.setattr(server.studio, "open_avatar", open_avatar)
+        owner.say(type="portrait", id="big")
+        await owner.until(lambda: owner.connection.connectionState == "closed")
+        await ends[0]
+        assert len(server.studio.renderers) == 2
+        async with asyncio.timeout(PATIENCE):
+            while not all(renderer.closed for renderer in server.studio.renderers):  # noqa: ASYNC110 (on a thread)
+                await asyncio.sleep(0.01)
         await owner.close()
 
 

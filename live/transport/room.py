@@ -225,7 +225,16 @@ class Room:
                 raise LiveError("The session has ended.", "Start a new one.")
             return made
 
-        return await asyncio.to_thread(work)
+        def discard(late: asyncio.Task[T]) -> None:
+            if not late.cancelled() and late.exception() is None:
+                self._loop.run_in_executor(None, close, late.result())
+
+        making = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:  # it may be there already, and nobody else will ever hear of it
+            making.add_done_callback(discard)
+            raise
 
     def _start(self) -> Session:
         opened = self._studio.open_avatar(self.avatar)
