@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FrameFitter, IdentityFitter
-from live.motion.tracker import FaceTracker
+from live.motion.openvino_tracker import OpenVinoFaceTracker
 
 WORK = Path(__file__).parent / "work"
 LANDMARKS = WORK / "landmarks"
@@ -52,7 +52,7 @@ def track_clip(path: Path) -> dict[str, NDArray[np.generic]]:
     """Landmarks of every frame of a video file."""
     rows: dict[str, list[object]] = {"landmarks": [], "blendshapes": [], "pts": [], "ok": []}
     size = (0, 0)
-    with FaceTracker() as tracker, av.open(path) as container:
+    with OpenVinoFaceTracker() as tracker, av.open(path) as container:
         stream = container.streams.video[0]
         for frame in container.decode(stream):
             image = frame.to_ndarray(format="rgb24")
@@ -69,7 +69,7 @@ def track_clip(path: Path) -> dict[str, NDArray[np.generic]]:
 def track_stills(paths: list[Path]) -> dict[str, NDArray[np.generic]]:
     """Landmarks of photographs that show one face."""
     landmarks, blendshapes, names = [], [], []
-    with FaceTracker(mode="image") as tracker:
+    with OpenVinoFaceTracker(mode="image") as tracker:
         for path in tqdm(paths, desc="stills", unit="photo"):
             with av.open(path) as container:
                 image = next(container.decode(video=0)).to_ndarray(format="rgb24")

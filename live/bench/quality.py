@@ -19,8 +19,8 @@ from live.errors import MediaError, PortraitError
 from live.frames import FloatArray, Image
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FrameFitter, interocular
+from live.motion.openvino_tracker import OpenVinoFaceTracker
 from live.motion.retarget import retarget
-from live.motion.tracker import FaceTracker
 from live.protocols import Renderer
 from live.render import create_renderer
 from live.render.avatar import Avatar
@@ -76,7 +76,7 @@ class Judge:
         return float(self._recogniser.embed(truth.image, truth.landmarks) @ self._portrait)
 
     def score(
-        self, tracker: FaceTracker, picture: Image, truth: TruthFrame, *, same_person: bool
+        self, tracker: OpenVinoFaceTracker, picture: Image, truth: TruthFrame, *, same_person: bool
     ) -> tuple[dict[str, float], FloatArray | None]:
         """Figures of one picture, and its tracked landmarks; pixel measures only where the truth is the same person."""
         row: dict[str, float] = {}
@@ -106,7 +106,7 @@ def reconstruct(
     tracks = np.array([frame.landmarks[:468, :2] for frame in truth]) / interocular(truth[0].landmarks)
     for name, renderer in renderers.items():
         kept = scores[name]
-        with FaceTracker() as tracker:
+        with OpenVinoFaceTracker() as tracker:
             for frame in truth:
                 picture = renderer.render(frame.motion)
                 kept.pictures.append(picture)
@@ -125,7 +125,7 @@ def reenact(avatar: Avatar, truth: list[TruthFrame], renderer: Renderer, judge: 
     """Somebody else's motion, relative to their first frame: identity kept (CSIM), motion followed (AED, APD)."""
     neutral = truth[0].motion
     rows = []
-    with FaceTracker() as tracker:
+    with OpenVinoFaceTracker() as tracker:
         for frame in truth[:: max(1, len(truth) // 30)]:
             wanted = retarget(frame.motion, neutral, avatar.rest)
             target = TruthFrame(frame.image, frame.landmarks, wanted)

@@ -13,7 +13,7 @@ from live.errors import PortraitError
 from live.frames import FloatArray, Image, MotionFrame, Trace
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FaceFit, FrameFitter
-from live.motion.tracker import FaceTracker
+from live.motion.openvino_tracker import OpenVinoFaceTracker
 from live.render.avatar import Avatar
 from live.render.portrait import PORTRAIT_SIDE, crop
 
@@ -50,7 +50,7 @@ def read_clip(path: Path, size: int, limit: int) -> tuple[Avatar, list[TruthFram
     avatar: Avatar | None = None
     truth: list[TruthFrame] = []
     problem = PortraitError(f"The clip {path.name} has no picture.")
-    with av.open(path) as container, FaceTracker() as tracker:
+    with av.open(path) as container, OpenVinoFaceTracker() as tracker:
         fitter = FrameFitter(model)
         previous: FaceFit | None = None
         for frame in container.decode(container.streams.video[0]):

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from live.frames import FloatArray, Image
-from live.motion.tracker import FaceTracker
+from live.frames import EXPRESSION_COUNT, FloatArray, Image
+from live.motion.openvino_tracker import OpenVinoFaceTracker
+from live.motion.tracker import LANDMARK_COUNT
 from live.render.portrait import read_photo
 from training.speech.media import read_video
 
@@ -67,8 +69,16 @@ def find_clips(data: Path, grid_clips: int) -> list[Clip]:
     return clips
 
 
-def landmarks_of(clip: Clip, tracks: Path) -> tuple[FloatArray, NDArray[np.bool_], NDArray[np.float64]]:
-    """Landmarks (N, 478, 3) in pixels, which frames have a face, and media times; tracked once, then read again.
+class Tracked(NamedTuple):
+    """A clip's face: landmarks (N, 478, 3) in pixels, the tracker's blendshapes (N, 52), and where there is a face."""
+
+    landmarks: FloatArray
+    blendshapes: FloatArray
+    found: NDArray[np.bool_]
+
+
+def track(clip: Clip, tracks: Path) -> Tracked:
+    """The clip's face; tracked once, then read again.
 
     A file in `tracks` named like the clip (with or without its kind in front) is used; otherwise one is written.
     """
@@ -76,17 +86,17 @@ def landmarks_of(clip: Clip, tracks: Path) -> tuple[FloatArray, NDArray[np.bool_
         path = tracks / f"{name}.npz"
         if path.is_file():
             with np.load(path) as data:
-                landmarks = np.asarray(data["landmarks"], np.float32)
-                pts = np.asarray(data["pts"], np.float64)
-            found = np.isfinite(landmarks).all((1, 2)) & (np.abs(landmarks).sum((1, 2)) > 0)
-            return landmarks, found, pts
-    tracked, times = [], []
-    with FaceTracker(mode="video" if clip.is_video else "image") as tracker:
-        for i, (pts, image) in enumerate(clip.frames()):
-            face = tracker.track(image, 40 * i) if clip.is_video else tracker.track(image)
-            tracked.append(np.full((478, 3), np.nan, np.float32) if face is None else face.landmarks)
-            times.append(pts)
-    landmarks, pts_array = np.stack(tracked), np.array(times)
+                return Tracked(*(data[key] for key in ("landmarks", "blendshapes", "ok")))
+    landmarks, blendshapes, found = [], [], []
+    with OpenVinoFaceTracker(mode="video" if clip.is_video else "image") as tracker:
+        for _, image in clip.frames():
+            face = tracker.track(image)
+            found.append(face is not None)
+            landmarks.append(face.landmarks if face else np.zeros((LANDMARK_COUNT, 3), np.float32))
+            blendshapes.append(face.blendshapes if face else np.zeros(EXPRESSION_COUNT, np.float32))
+    tracked = Tracked(np.stack(landmarks), np.stack(blendshapes), np.array(found))
     tracks.mkdir(parents=True, exist_ok=True)
-    np.savez(tracks / f"{clip.name}.npz", landmarks=landmarks, pts=pts_array)
-    return landmarks, np.isfinite(landmarks).all((1, 2)), pts_array
+    np.savez(
+        tracks / f"{clip.name}.npz", landmarks=tracked.landmarks, blendshapes=tracked.blendshapes, ok=tracked.found
+    )
+    return tracked

@@ -29,7 +29,7 @@ from live.motion.fitting import FrameFitter, IdentityFitter
 from live.motion.landmark_groups import INNER_LIP
 from live.render.opening import gap
 from live.render.portrait import crop, crop_box
-from training.renderer.clips import Clip, find_clips, landmarks_of
+from training.renderer.clips import Clip, find_clips, track
 
 SIDE = 384
 """Of packed frames, pixels: the mouth crop of the network then has the frame's own resolution."""
@@ -77,7 +77,7 @@ def decode(data: NDArray[np.uint8]) -> Image:
 
 def add_clip(pack: Pack, clip: Clip, tracks: Path, model: FaceModel, most: int) -> str:
     """Pack one clip with at most `most` frames; returns what was done."""
-    landmarks, found, _ = landmarks_of(clip, tracks)
+    landmarks, blendshapes, found = track(clip, tracks)
     if found.sum() < (12 if clip.is_video else 2):
         return "no face"
     middle = np.median(landmarks[found], axis=0)
@@ -88,18 +88,19 @@ def add_clip(pack: Pack, clip: Clip, tracks: Path, model: FaceModel, most: int) 
     shift = np.array([box.left, box.top, 0], np.float32)
     landmarks = (landmarks - shift) * np.float32(SOURCE_SIDE / box.side)
     rows = np.flatnonzero(found)
-    identity = IdentityFitter(model).fit([landmarks[i] for i in rows[:: max(1, len(rows) // 16)]])
+    some = rows[:: max(1, len(rows) // 16)]
+    identity = IdentityFitter(model).fit(list(landmarks[some]), list(blendshapes[some]))
     fitter = FrameFitter(model, identity)
     valid = np.zeros(len(landmarks), np.bool_)
     fit = None
     start = len(pack.columns.get("expression", []))
     for i, points in enumerate(landmarks):
         if found[i]:
-            fit = fitter.fit(points, previous=fit if clip.is_video else None)
+            fit = fitter.fit(points, blendshapes[i], previous=fit if clip.is_video else None)
             inside = bool(np.all((points[:, :2] > -40) & (points[:, :2] < SOURCE_SIDE + 40)))
             valid[i] = fit.landmark_error < LARGEST_ERROR and inside
         if fit is None:
-            fit = fitter.fit(landmarks[rows[0]])
+            fit = fitter.fit(landmarks[rows[0]], blendshapes[rows[0]])
         pack.add(
             expression=fit.expression,
             residual=fit.residual,
@@ -153,7 +154,7 @@ def main() -> None:
     """Pack everything."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--tracks", type=Path, default=Path("training/work/tracks"))
+    parser.add_argument("--tracks", type=Path, default=Path("training/work/renderer/tracks"))
     parser.add_argument("--out", type=Path, default=Path("training/work/renderer/pack"))
     parser.add_argument("--frames", type=int, default=150, help="most frames per clip")
     parser.add_argument("--grid", type=int, default=24, help="clips of the GRID speaker")
