@@ -12,7 +12,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
-from types import TracebackType
 from typing import Final
 
 from live.audio_ring import AudioRing
@@ -134,9 +133,7 @@ class Session:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     # -- exchanging parts while it runs
@@ -266,9 +263,8 @@ class Session:
             raise
 
     def _start_thread(self, name: str, target: Callable[[], None]) -> None:
-        thread = threading.Thread(target=target, name=f"live-{name}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        self._threads.append(threading.Thread(target=target, name=f"live-{name}", daemon=True))
+        self._threads[-1].start()
 
     def _start_sound(self) -> None:
         """Hand out sound from now on, if there is a sink that does not time it itself. Called with the lock held."""
