@@ -1,9 +1,10 @@
-"""What `live bench render --device cuda` times of networks: ours per batch size, and the same in torch."""
+"""What `live bench render --device cuda` times as a whole: networks, frames, and torch's own way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from live.bench.device_timing import DeviceTimer, Timing
+from live.bench.sample_avatar import sample_avatar
+from live.render.cuda import face_arrays
 from live.render.cuda.device import ComputeDevice
 from live.render.cuda.engine import Engine
+from live.render.cuda.face_arrays import model_arrays
 from live.render.cuda.fused_live import FusedLivePIRenderer
 from live.render.cuda.fused_pirenderer import FusedPIRenderer
-from live.render.cuda.program import Program
+from live.render.cuda.live_face import FaceProgram, LiveFaceProgram
+from live.render.cuda.program import OutputFormat, Program
+from live.render.geometric import GeometricRenderer
+from live.render.kernels.output import PixelFormat
+from live.render.live_network.composition import Composer
 from live.render.live_network.config import DetailConfig, LiveConfig
+from live.render.live_network.inputs import portrait_arrays
 from live.render.live_network.model import Enrolled, FrameInput, LivePIRenderer
 from live.render.pirenderer.config import FULL, SMALL, PIRendererConfig
 from live.render.pirenderer.fast import FastPIRenderer, Portrait
@@ -33,6 +42,9 @@ TINY_LIVE = LiveConfig(
     eyes=DetailConfig(16, (16, 16, 16), 16),
 )
 """For dry runs on the processor."""
+
+I420 = OutputFormat(PixelFormat.I420)
+"""What encoders take."""
 
 Baseline = Callable[[int], Callable[[], object]]
 """For a batch size: a function that runs the network once in plain torch."""
@@ -153,6 +165,55 @@ def live_case(device: ComputeDevice, *, small: bool, side: int = 256) -> Network
     if device.is_gpu:
         baselines["torch.compile fp16, networks only"] = plain(last, device.dtype, _compiled(last))
     return NetworkCase(f"LivePIRenderer, {side}²", program, frame, baselines)
+
+
+def live_frame_case(
+    device: ComputeDevice, *, small: bool, side: int = 256, portraits: int = 64, output: OutputFormat = I420
+) -> NetworkCase:
+    """Whole frames, coefficients to I420, of the sample portrait with the live network (random weights)."""
+    config = TINY_LIVE if small else LiveConfig()
+    side = config.size if small else side
+    torch.manual_seed(0)
+    model = LivePIRenderer(config).eval().requires_grad_(False)
+    network = FusedLivePIRenderer(model, device, side=side, portraits=portraits, output=output)
+    geometric = sample_geometric(side)
+    program = LiveFaceProgram(network, model_arrays(geometric))
+    picture, mouth, eyes = portrait_arrays(geometric.avatar.image, Composer(geometric).rest_regions, config)
+    features = [torch.from_numpy(part) for part in (picture[None], mouth[None], eyes)]
+    return _frame_case(f"whole frame, live network, {side}²", program, geometric, features)
+
+
+def face_case(
+    device: ComputeDevice, *, small: bool, side: int = 256, portraits: int = 64, output: OutputFormat = I420
+) -> NetworkCase:
+    """Whole frames, coefficients to I420, of the sample portrait by geometry alone."""
+    geometric = sample_geometric(64 if small else side)
+    side = geometric.size[0]
+    program = FaceProgram(model_arrays(geometric), device, side=side, portraits=portraits, output=output)
+    return _frame_case(f"whole frame, geometry, {side}²", program, geometric, [])
+
+
+@cache
+def sample_geometric(side: int) -> GeometricRenderer:
+    """The sample portrait's geometric renderer; enrolled, not driven."""
+    return GeometricRenderer(sample_avatar(), (side, side))
+
+
+def _frame_case(name: str, program: Program, geometric: GeometricRenderer, features: list[Tensor]) -> NetworkCase:
+    parts = [torch.from_numpy(part) for part in face_arrays.portrait_arrays(geometric).parts]
+    for slot in range(program.portraits):
+        program.enroll(slot, *parts, *features)
+    rng = np.random.default_rng(0)
+    rest = face_arrays.motion_values(geometric.rest)
+
+    def frame() -> dict[str, np.ndarray]:
+        motion = rest.copy()
+        motion[:52] = np.clip(motion[:52] + rng.uniform(-0.1, 0.4, 52), 0, 1)
+        motion[52:55] += rng.uniform(-0.25, 0.25, 3)
+        values = {"motion": motion, "window": (0.2 * rng.standard_normal((74, 6))).astype(np.float32)}
+        return {key: values[key] for key in program.inputs}
+
+    return NetworkCase(name, program, frame, {})
 
 
 def time_program(case: NetworkCase, timer: DeviceTimer, batches: list[int]) -> list[dict[str, Any]]:

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-PARTS: Final = ("kernels", "published", "live", "baselines", "compile")
-"""What can be measured, in this order; `baselines` and `compile` are plain torch and torch.compile."""
+PARTS: Final = ("kernels", "published", "live", "frames", "baselines", "compile")
+"""What can be measured, in this order; `live` is the live network alone, `frames` are whole frames from coefficients,
+`baselines` and `compile` are plain torch and torch.compile."""
 
 BATCHES: Final = (1, 4, 16, 64)
 
@@ -58,8 +59,11 @@ def run(args: argparse.Namespace) -> int:
     report.data["copy"] = report.attempt("copy", lambda: copy_bandwidth(timer, 4 if dry else 1024))
     if "kernels" in wanted:
         _kernels(report, device, timer, dry=dry)
-    cases = [part for part in ("published", "live") if part in wanted]
+    cases = [part for part in ("published", "live", "frames") if part in wanted]
     for part in cases:
+        if part == "frames":
+            _frames(report, device, timer, list(chosen))
+            continue
         _network(report, device, timer, part, list(chosen), wanted, lambda: time.monotonic() - began < args.budget)
     report.data["seconds"] = round(time.monotonic() - began, 1)
     report.write()
@@ -143,9 +147,12 @@ class Report:
 
 
 def _kernels(report: Report, device: Any, timer: Any, *, dry: bool) -> None:
+    from live.bench.frame_cases import frame_cases
     from live.bench.kernel_cases import kernel_cases
 
-    for number, maker in enumerate(kernel_cases(device, small=dry)):
+    makers = list(kernel_cases(device, small=dry))
+    makers += report.attempt("frame kernels", lambda: list(frame_cases(device, small=dry))) or []
+    for number, maker in enumerate(makers):
 
         def measure(maker: Any = maker) -> None:
             import torch
@@ -193,6 +200,23 @@ def _network(
                 break
             name = f"{part}: {baseline}, batch {count}"
             report.attempt(name, lambda: rows.extend(networks.time_baseline(case, baseline, timer, [count])))  # noqa: B023
+
+
+def _frames(report: Report, device: Any, timer: Any, batches: list[int]) -> None:
+    """Whole frames from coefficients to I420: with the live network, and by geometry alone."""
+    from live.bench import network_cases as networks
+
+    for make in (networks.live_frame_case, networks.face_case):
+        report.attempt(make.__name__, lambda: _frame_rows(report, device, timer, make, batches))  # noqa: B023
+
+
+def _frame_rows(report: Report, device: Any, timer: Any, make: Any, batches: list[int]) -> None:
+    from live.bench.network_cases import time_program
+
+    case = make(device, small=not device.is_gpu)
+    rows: list[dict[str, Any]] = report.data["networks"].setdefault(case.name, [])
+    for count in batches:
+        report.attempt(f"{case.name}, batch {count}", lambda: rows.extend(time_program(case, timer, [count])))  # noqa: B023
 
 
 def describe(device_name: str, *, dry: bool) -> dict[str, Any]:

@@ -10,6 +10,7 @@
 #define SPREAD_CM 7.5f
 #define SMOOTH_CM 1.2f
 #define BORDER 0.12f
+#define RIM_RADIUS 4  // OpenCV's for a Gaussian of one pixel
 
 // `prior.rigid_displacement` at a position in crop sides.
 LIVE_DEVICE void rigid_at(const float* frame, float x, float y, float* d) {
@@ -205,27 +206,35 @@ extern "C" __global__ void prior_finish(const float* field, const float* masks, 
     if (i >= count) return;
     const Cell cell = cell_at(i, side);
     const u64 image = cell.n * side * side;
-    const int radius = gauss_radius(1.0f);
-    float head = 0.0f, soft[2] = {0.0f, 0.0f}, total = 0.0f;
-    for (int v = -radius; v <= radius; ++v) {
-        const u64 row = image + static_cast<u64>(mirrored(cell.y + v, side)) * side;
-        const float wy = gauss(v, 1.0f);
-        for (int u = -radius; u <= radius; ++u) {
-            const u64 at = row + mirrored(cell.x + u, side);
-            const float w = wy * gauss(u, 1.0f);
-            total += w;
-            head += w * masks[3 * at + 2];
-            soft[0] += w * field[2 * at];
-            soft[1] += w * field[2 * at + 1];
+    float weights[2 * RIM_RADIUS + 1], total = 0.0f;
+    for (int k = -RIM_RADIUS; k <= RIM_RADIUS; ++k) total += weights[k + RIM_RADIUS] = gauss(k, 1.0f);
+    float head = 0.0f;
+    for (int v = -RIM_RADIUS; v <= RIM_RADIUS; ++v) {
+        const float* row = masks + (image + static_cast<u64>(mirrored(cell.y + v, side)) * side) * 3 + 2;
+        float sum = 0.0f;
+        for (int u = -RIM_RADIUS; u <= RIM_RADIUS; ++u)
+            sum += weights[u + RIM_RADIUS] * row[3 * mirrored(cell.x + u, side)];
+        head += weights[v + RIM_RADIUS] * sum;
+    }
+    const float rim = fmaxf(1.0f - fabsf(2.0f * head / (total * total) - 1.0f), 0.0f);
+    float soft[2] = {0.0f, 0.0f};
+    if (rim > 0.0f) {  // most pixels are far from the outline
+        for (int v = -RIM_RADIUS; v <= RIM_RADIUS; ++v) {
+            const float* row = field + (image + static_cast<u64>(mirrored(cell.y + v, side)) * side) * 2;
+            for (int u = -RIM_RADIUS; u <= RIM_RADIUS; ++u) {
+                const float w = weights[v + RIM_RADIUS] * weights[u + RIM_RADIUS] / (total * total);
+                const int at = 2 * mirrored(cell.x + u, side);
+                soft[0] += w * row[at];
+                soft[1] += w * row[at + 1];
+            }
         }
     }
-    const float rim = fmaxf(1.0f - fabsf(2.0f * head / total - 1.0f), 0.0f);
     float rigid[2];
     rigid_at(frames + cell.n * FRAME_SIZE, centre(cell.x, side), centre(cell.y, side), rigid);
     const float fade = border_fade(cell.x, cell.y, side);
     for (int k = 0; k < 2; ++k) {
         const float own = field[2 * static_cast<u64>(i) + k];
-        displacement[2 * static_cast<u64>(i) + k] = (own + (soft[k] / total - own) * rim + rigid[k]) * fade;
+        displacement[2 * static_cast<u64>(i) + k] = (own + (soft[k] - own) * rim + rigid[k]) * fade;
     }
 }
 

@@ -16,7 +16,7 @@ UNITS = (
 )  # fmt: skip
 """The .cu files, in the order in which they are joined."""
 
-WAITING = ("channel_sums_f32", "channel_sums_f16", "norm_affine", "face_outlines")
+WAITING = ("channel_sums_f32", "channel_sums_f16", "norm_affine", "face_outlines", "extend_small")
 """Kernels whose threads wait for each other; the host build runs these as fibres."""
 
 ARCHITECTURES = ("sm_80", "sm_90")
