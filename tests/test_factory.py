@@ -26,7 +26,30 @@ def test_unknown_names_list_the_known() -> None:
     assert "geometric" in caught.value.hint
 
 
-def test_auto_takes_the_fastest_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True)
+def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(factory.os, "cpu_count", lambda: 8)
+
+
+@pytest.mark.parametrize(("cores", "chosen"), [(2, "details"), (4, "openvino")])
+def test_auto_leaves_cores_to_the_others(monkeypatch: pytest.MonkeyPatch, cores: int, chosen: str) -> None:
+    made: list[str] = []
+
+    def backend(name: str) -> factory.Backend:
+        def make(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+            made.append(name)
+            return GeometricRenderer(avatar, size)
+
+        return make
+
+    names = ("geometric", "openvino", "details", "onnxruntime")
+    monkeypatch.setattr(factory, "BACKENDS", {name: backend(name) for name in names})
+    monkeypatch.setattr(factory.os, "cpu_count", lambda: cores)
+    create_renderer(made_up_avatar(), size=(64, 64))
+    assert made == [chosen]
+
+
+def test_auto_takes_the_best_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
 
     def fails(avatar: Avatar, size: tuple[int, int]) -> Renderer:

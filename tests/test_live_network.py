@@ -129,6 +129,18 @@ def test_bf16_stays_close(graphs: Path, inputs: dict[str, np.ndarray], expected:
         assert np.abs(got[name] - value).mean() < 0.03 * max(1.0, np.abs(value).std()), name
 
 
+def test_details_alone_are_the_same_as_with_the_base_network(
+    graphs: Path, inputs: dict[str, np.ndarray], expected: dict[str, np.ndarray]
+) -> None:
+    network = OpenVinoRuntime(graphs, "f32", 1, base=False)
+    network.enroll({name: inputs[name] for name in tensors.ENROLL_INPUTS})
+    outputs = network.frame({name: inputs[name] for name in tensors.FRAME_INPUTS})
+    assert set(outputs) == set(tensors.DETAIL_OUTPUTS)
+    for name, value in outputs.items():
+        np.testing.assert_allclose(value, expected[name], atol=5e-4, err_msg=name)
+    network.close()
+
+
 def test_missing_graphs_are_explained(tmp_path: Path) -> None:
     for runtime in (OnnxRuntimeRuntime, OpenVinoRuntime):
         with pytest.raises(ModelError, match="missing"):
@@ -238,6 +250,16 @@ def test_untouched_pixels_stay_sharp() -> None:
     np.testing.assert_array_equal(finish(picture, outputs_for(64, 0.0), REGIONS), picture)
     brighter = finish(picture, outputs_for(64, 20 / 127.5), REGIONS)
     np.testing.assert_array_equal(brighter, np.clip(picture.astype(int) + 20, 0, 255))
+
+
+def test_without_the_base_network_only_the_crops_change() -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (96, 96, 3), dtype=np.uint8)
+    outputs = {name: value for name, value in outputs_for(96, 0.5).items() if name in tensors.DETAIL_OUTPUTS}
+    outputs["mouth_mask"][:] = 1
+    drawn = finish(picture, outputs, REGIONS)
+    assert not np.shares_memory(drawn, picture)
+    changed = (drawn != picture).any(2)
+    assert changed.any() and not changed[:8].any()
 
 
 def test_mouth_lands_in_its_box() -> None:

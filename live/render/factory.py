@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,7 @@ def _geometric(avatar: Avatar, size: tuple[int, int]) -> Renderer:
     return GeometricRenderer(avatar, size)
 
 
-def _openvino(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+def _openvino(avatar: Avatar, size: tuple[int, int], *, base: bool = True) -> Renderer:
     from live.render.live_network.renderer import NeuralRenderer
     from live.render.live_network.runtime import shipped_weights
 
@@ -38,7 +39,11 @@ def _openvino(avatar: Avatar, size: tuple[int, int]) -> Renderer:
         from live.render.live_network.openvino_runtime import OpenVinoRuntime
     except ImportError as error:
         raise ModelError("OpenVINO is not installed.", "pip install openvino, or use `onnxruntime`.") from error
-    return NeuralRenderer(avatar, OpenVinoRuntime(folder), size)
+    return NeuralRenderer(avatar, OpenVinoRuntime(folder, base=base), size)
+
+
+def _details(avatar: Avatar, size: tuple[int, int]) -> Renderer:
+    return _openvino(avatar, size, base=False)
 
 
 def _onnxruntime(avatar: Avatar, size: tuple[int, int]) -> Renderer:
@@ -70,12 +75,16 @@ def _cuda(avatar: Avatar, size: tuple[int, int]) -> Renderer:
 Backend = Callable[["Avatar", tuple[int, int]], Renderer]
 """Makes a renderer for an avatar and a size (width, height); raises `ModelError` where it cannot run."""
 
-FASTEST_FIRST: Final = ("cuda", "openvino", "onnxruntime")
+BEST_FIRST: Final = ("cuda", "openvino", "details", "onnxruntime")
 """What "auto" tries, as far as it is in `BACKENDS`, before it falls back to "geometric"."""
+
+CORES_NEEDED: Final = {"openvino": 4, "onnxruntime": 4}
+"""Processor cores from which "auto" uses a renderer; fewer would leave none for capture, encoding and a browser."""
 
 BACKENDS: dict[str, Backend] = {
     "geometric": _geometric,
     "openvino": _openvino,
+    "details": _details,
     "onnxruntime": _onnxruntime,
     "cuda": _cuda,
 }
@@ -87,8 +96,8 @@ def create_renderer(avatar: Avatar, backend: str = "auto", size: tuple[int, int]
 
     Args:
         avatar: whom to draw.
-        backend: "auto" (the fastest network that runs here, else geometry) or a name in `BACKENDS`; "geometric" needs
-            no network.
+        backend: "auto" (the best that keeps up here) or a name in `BACKENDS`; "details" repairs mouth and eyes only,
+            "geometric" needs no network.
         size: (width, height) of the pictures, equal and even.
 
     Raises:
@@ -100,8 +109,9 @@ def create_renderer(avatar: Avatar, backend: str = "auto", size: tuple[int, int]
             raise ModelError(f"There is no renderer {backend!r}.", f"Choose one of: {known}.")
         return BACKENDS[backend](avatar, size)
     failures: list[tuple[str, ModelError]] = []
-    for name in FASTEST_FIRST:
-        if name in BACKENDS:
+    cores = os.cpu_count() or 1
+    for name in BEST_FIRST:
+        if name in BACKENDS and cores >= CORES_NEEDED.get(name, 1):
             try:
                 renderer = BACKENDS[name](avatar, size)
             except ModelError as error:

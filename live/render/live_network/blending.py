@@ -22,14 +22,17 @@ def finish(picture: Image, outputs: Arrays, regions: Regions) -> Image:
 
     Args:
         picture: the geometric picture, uint8 (S, S, 3), any S.
-        outputs: `tensors.FRAME_OUTPUTS`.
+        outputs: `tensors.FRAME_OUTPUTS`, or only `tensors.DETAIL_OUTPUTS`.
         regions: of this frame.
 
     Returns:
         uint8 (S, S, 3), a fresh array.
     """
-    canvas = np.empty(picture.shape, np.uint8)
-    overlay(picture, outputs["residual"][0], outputs["change"][0], canvas)
+    if "residual" in outputs:
+        canvas = np.empty(picture.shape, np.uint8)
+        overlay(picture, outputs["residual"][0], outputs["change"][0], canvas)
+    else:
+        canvas = picture.copy()
     crops = (
         (regions.mouth, outputs["mouth_rgb"][0], outputs["mouth_mask"][0, 0]),
         (regions.right_eye, outputs["eyes_rgb"][0], outputs["eyes_mask"][0, 0]),

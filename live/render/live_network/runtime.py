@@ -27,7 +27,8 @@ class NetworkRuntime(Protocol):
         ...
 
     def frame(self, inputs: Arrays) -> Arrays:
-        """Run one frame: `tensors.FRAME_INPUTS` → `tensors.FRAME_OUTPUTS`. The result is valid until the next call."""
+        """Run one frame: `tensors.FRAME_INPUTS` → `tensors.FRAME_OUTPUTS`, or only `tensors.DETAIL_OUTPUTS` if it runs
+        without the base network. The result is valid until the next call."""
         ...
 
     def close(self) -> None:

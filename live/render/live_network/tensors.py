@@ -10,6 +10,9 @@ ENROLL_INPUTS: Final = ("portrait", "portrait_mouth", "portrait_eyes")
 FEATURES: Final = tuple(f"{part}_features_{level}" for part in ("base", "mouth", "eyes") for level in (2, 4, 8))
 """Outputs of the enrolment graph and inputs of the frame graph: features at 1/2, 1/4 and 1/8."""
 FRAME_INPUTS: Final = ("composite", "prior", "window", "mouth", "eyes")
+DETAIL_INPUTS: Final = (*FEATURES[3:], "window", "mouth", "eyes")
+DETAIL_OUTPUTS: Final = ("mouth_rgb", "mouth_mask", "eyes_rgb", "eyes_mask")
+"""What the frame graph without the base network takes and gives."""
 FRAME_OUTPUTS: Final = ("residual", "change", "mouth_rgb", "mouth_mask", "eyes_rgb", "eyes_mask")
 
 
