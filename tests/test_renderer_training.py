@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import training.renderer  # noqa: E402
+from live.render.live_network.config import LiveConfig  # noqa: E402
+from training.renderer import trainer  # noqa: E402
 from training.renderer.cache import CachedSamples, pack_value, recolour, unpack_value  # noqa: E402
 from training.renderer.face_features import INPUT, TEMPLATE, align  # noqa: E402
 from training.renderer.losses import PatchDiscriminator, gradient_loss, regional_l1  # noqa: E402
@@ -106,6 +109,38 @@ def test_alignment_puts_the_points_on_the_template() -> None:
     assert face.shape == (1, 3, INPUT, INPUT)
     for x, y in TEMPLATE.tolist():
         assert face[0, 0, round(y - 0.5), round(x - 0.5)] > 0.9
+
+
+def made_up_batch(count: int) -> dict[str, torch.Tensor]:
+    """Noise of the right shapes."""
+    config = LiveConfig()
+    pictures = {name: (count, *shape) for name, shape in {
+        "portrait": (3, 128, 128), "composite": (3, 128, 128), "target": (3, 128, 128),
+        "portrait_mouth": (3, 96, 96), "target_mouth": (3, 96, 96), "mouth": (9, 96, 96),
+        "portrait_eyes": (2, 3, 64, 64), "target_eyes": (2, 3, 64, 64), "eyes": (2, 9, 64, 64),
+        "prior": (config.prior_channels, 64, 64), "window": (74, 6),
+    }.items()}  # fmt: skip
+    regions = {"regions": (4, 128, 128), "mouth_regions": (3, 96, 96), "eyes_regions": (2, 3, 64, 64)}
+    batch = {name: torch.randn(shape).clamp(-1, 1) * 0.5 for name, shape in pictures.items()}
+    return batch | {name: torch.rand(count, *shape) for name, shape in regions.items()}
+
+
+def test_a_step_against_the_discriminators_moves_both_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    settings = Settings.read(Path(training.renderer.__file__).with_name("config.toml"))
+    stage = replace(settings.stages[-1], perceptual=False, eyes_every=1, base_every=1)
+    assert stage.adversarial > 0
+    monkeypatch.setattr(trainer, "FaceFeatures", lambda path: torch.nn.Identity())
+    learning = trainer.Trainer(replace(settings, folder=tmp_path, bf16=False), tmp_path, "cpu")
+    before = {n: p.clone() for n, p in [*learning.model.named_parameters(), *learning.judges.named_parameters()]}
+    terms = learning._step(made_up_batch(2), stage, 0)
+    for part in ("mouth", "eyes"):
+        assert terms[f"{part}/judge"] > 0 and torch.isfinite(terms[f"{part}/adversarial"])
+    after = [*learning.model.named_parameters(), *learning.judges.named_parameters()]
+    moved = {n.split(".")[0] for n, p in after if not torch.equal(p, before[n])}
+    assert moved == {"base", "mouth", "eyes"}
+    judges = [n for n, p in learning.judges.named_parameters() if not torch.equal(p, before[n])]
+    assert judges
 
 
 def test_settings_and_stages() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import numpy as np
 import torch
@@ -21,6 +23,8 @@ from live.render.live_network.config import LiveConfig
 from training.renderer.samples import Samples
 
 SHARD = 500
+AHEAD = 3
+"""Batches read before they are wanted."""
 AS_IS = ("window", "five_points")
 HALF = ("prior",)
 UNIT = ("regions", "mouth_regions", "eyes_regions")
@@ -86,7 +90,25 @@ class CachedSamples:
             raise FileNotFoundError(f"no samples in {self._folder}; draw some with python -m training.renderer.cache")
 
     def batches(self, size: int) -> Iterator[dict[str, Tensor]]:
-        """Endless batches of `size` samples, recoloured."""
+        """Endless batches of `size` samples, recoloured; read ahead by a thread, because disks are slow at random."""
+        ready: Queue[dict[str, Tensor] | BaseException] = Queue(AHEAD)
+
+        def read() -> None:
+            try:
+                for batch in self._read(size):
+                    ready.put(batch)
+            except BaseException as error:  # raised again where the batch is wanted
+                ready.put(error)
+
+        Thread(target=read, name="samples", daemon=True).start()
+        while True:
+            batch = ready.get()
+            if isinstance(batch, BaseException):
+                raise batch
+            recolour(batch)
+            yield batch
+
+    def _read(self, size: int) -> Iterator[dict[str, Tensor]]:
         turn = 0
         while True:
             if turn % 50 == 0:
@@ -98,7 +120,6 @@ class CachedSamples:
                 name: unpack_value(name, torch.from_numpy(np.stack([shard[name][i] for shard, i in picks])))
                 for name in shards[0]
             }
-            recolour(batch)
             yield batch
 
 

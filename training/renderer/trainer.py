@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import safe_open
@@ -38,6 +39,14 @@ WARM = Path(__file__).parents[1] / "warm" / "live_pirenderer.safetensors"
 """Weights of an unfinished training; where a machine without a checkpoint begins."""
 PARTS = ("mouth", "eyes", "base")
 STATEFUL = ("model", "average", "judges", "judge_optimiser")
+
+
+class Fakes(NamedTuple):
+    """What a discriminator learns from: true crops, their regions, and the crops that the network drew."""
+
+    target: Tensor
+    regions: Tensor
+    final: Tensor
 
 
 class Trainer:
@@ -117,25 +126,26 @@ class Trainer:
         terms: dict[str, list[Tensor]] = defaultdict(list)
         size, stream, steps = 0, iter(()), 0
         signal.signal(signal.SIGTERM, self._stop)
-        while time.monotonic() - begun < 60 * minutes and not self.stopping:
-            stage = self.settings.stage(self.samples)
-            if stage.size != size:
-                size, stream = stage.size, self._stream(stage.size)
-            start = time.monotonic()
-            for name, value in self._step(next(stream), stage, steps).items():
-                terms[name].append(value.detach())
-            self.samples += self.settings.batch
-            self.seconds += time.monotonic() - start
-            steps += 1
-            if steps % 50 == 0:
-                self._report(stage, terms, time.monotonic() - begun, steps)
-                terms.clear()
-            if time.monotonic() - last_check > 60 * self.settings.minutes_between_checks:
-                self.check(stage)
-                last_check = time.monotonic()
-        if self.stopping:
+        try:
+            while time.monotonic() - begun < 60 * minutes and not self.stopping:
+                stage = self.settings.stage(self.samples)
+                if stage.size != size:
+                    size, stream = stage.size, self._stream(stage.size)
+                start = time.monotonic()
+                for name, value in self._step(next(stream), stage, steps).items():
+                    terms[name].append(value.detach())
+                self.samples += self.settings.batch
+                self.seconds += time.monotonic() - start
+                steps += 1
+                if steps % 50 == 0:
+                    self._report(stage, terms, time.monotonic() - begun, steps)
+                    terms.clear()
+                if time.monotonic() - last_check > 60 * self.settings.minutes_between_checks:
+                    self.check(stage)
+                    last_check = time.monotonic()
+        finally:
             self.save()
-        else:
+        if not self.stopping:
             self.check(self.settings.stage(self.samples))
 
     def _stop(self, *_: object) -> None:
@@ -149,8 +159,12 @@ class Trainer:
         for part, every in turns.items():
             if number % every:
                 continue
+            fakes: Fakes | None = None
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
-                loss, terms = self._base(batch, stage) if part == "base" else self._detail(part, batch, stage)
+                if part == "base":
+                    loss, terms = self._base(batch, stage)
+                else:
+                    loss, terms, fakes = self._detail(part, batch, stage)
             optimiser = self.optimisers[part]
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -159,6 +173,9 @@ class Trainer:
             if torch.isfinite(norm):
                 optimiser.step()
             self._follow(network, getattr(self.average, part))
+            # Only now: the network's gradient needs the judge as it was.
+            if fakes is not None and stage.adversarial:
+                terms["judge"] = self._train_judge(part, fakes)
             seen |= {f"{part}/{name}": value for name, value in terms.items()}
         return seen
 
@@ -166,7 +183,7 @@ class Trainer:
         faces = self.faces if stage.perceptual else None
         return base_loss(batch, run_base(self.model, batch), self.settings.base, faces, edit=stage.edit)
 
-    def _detail(self, part: str, batch: Batch, stage: Stage) -> tuple[Tensor, dict[str, Tensor]]:
+    def _detail(self, part: str, batch: Batch, stage: Stage) -> tuple[Tensor, dict[str, Tensor], Fakes]:
         result = run_mouth(self.model, batch) if part == "mouth" else run_eyes(self.model, batch)
         target, regions = batch[f"target_{part}"], batch[f"{part}_regions"]
         if part == "eyes":
@@ -175,13 +192,16 @@ class Trainer:
         judge = self.judges[part] if stage.adversarial else None
         faces = self.faces if stage.perceptual else None
         loss, terms = detail_loss(target, regions, result, weights, faces, judge, stage.adversarial)
-        if judge is not None:
-            judged = judge_loss(judge, target, regions, result.final)
-            self.judge_optimiser.zero_grad(set_to_none=True)
-            judged.backward()
-            self.judge_optimiser.step()
-            terms["judge"] = judged
-        return loss, terms
+        return loss, terms, Fakes(target, regions, result.final.detach())
+
+    def _train_judge(self, part: str, fakes: Fakes) -> Tensor:
+        """One step of a region's discriminator; returns its loss."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.bf16):
+            loss = judge_loss(self.judges[part], *fakes)
+        self.judge_optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.judge_optimiser.step()
+        return loss
 
     def _follow(self, network: nn.Module, average: nn.Module) -> None:
         """Move the running average towards the network; quickly at first."""
