@@ -15,9 +15,9 @@ began=$SECONDS
 limit=585
 
 if [ "${1:-}" = "--dry" ]; then
-    device=cpu sessions="--dry --seconds 1" batches="" results=$(mktemp -d)
+    device=cpu sessions="--dry --seconds 0.5 --counts 1" batches="" results=$(mktemp -d)
 else
-    device=cuda sessions="--device cuda --seconds 5" batches="--batches 1,4,16,64" results=benchmarks/results
+    device=cuda sessions="--device cuda --seconds 4" batches="--batches 1,4,16,64" results=benchmarks/results
 fi
 mkdir -p "$results"
 log=$results/gpu.log
@@ -50,18 +50,20 @@ step() {
 # shellcheck disable=SC2086
 {
     step machine 20 bash -c "nvidia-smi || true; $python -c 'import torch, numpy; print(torch.__version__, numpy.__version__)'"
-    step tests 170 "$python" -m pytest -q -p no:cacheprovider -rs \
+    step tests 160 "$python" -m pytest -q -p no:cacheprovider -rs \
         tests/test_kernel_build.py tests/test_kernel_sampling.py tests/test_kernel_meshes.py tests/test_kernel_norms.py \
-        tests/test_kernel_output.py tests/test_cuda_engine.py tests/test_cuda_live.py tests/test_batcher.py tests/test_batch_planner.py
+        tests/test_kernel_output.py tests/test_kernel_tables.py tests/test_device_face.py tests/test_cuda_engine.py \
+        tests/test_cuda_live.py tests/test_cuda_renderer.py tests/test_batcher.py tests/test_batch_planner.py
     step render 200 "$python" -m live.bench.render_cuda --device $device $batches \
-        --parts kernels,published,live,baselines --budget 150 --out "$results"
-    step sessions 100 "$python" -m live.bench.sessions $sessions --out "$results"
-    step compile 120 "$python" -m live.bench.render_cuda --device $device --batches 1 --name compile \
-        --parts published,live,compile --budget 90 --out "$results"
+        --parts kernels,published,live,frames,baselines --budget 150 --out "$results"
+    step sessions 90 "$python" -m live.bench.sessions $sessions --out "$results"
+    step sessions-geometry 80 "$python" -m live.bench.sessions $sessions --program geometry --out "$results"
+    step compile 110 "$python" -m live.bench.render_cuda --device $device --batches 1 --name compile \
+        --parts published,live,compile --budget 80 --out "$results"
 }
 
 echo "== done in $((SECONDS - began)) s; results in $results${OUT:+ and $OUT}"
-for report in "$results"/*-render.md "$results"/*-sessions.md "$results"/*-compile.md; do
+for report in "$results"/*-render.md "$results"/*-sessions*.md "$results"/*-compile.md; do
     [ -f "$report" ] && cat "$report"
 done
 grep -E "^[0-9]+ (passed|failed)|passed|failed" "$log" | grep -E "in [0-9.]+s" || true

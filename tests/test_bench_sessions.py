@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 
 from live.bench.sessions import WARM_UP, Outcome, carry, most_sessions
 from live.errors import LiveError
+from live.render.kernels.source import unit_source
 
 
 def outcome(count: int, held: bool) -> Outcome:
@@ -68,16 +70,40 @@ def test_the_gpu_benchmark_runs_dry(tmp_path: Path) -> None:
     if host_compiler() is None:
         pytest.skip("no C++ compiler (install g++)")
     command = [sys.executable, "-m", "live.bench.render_cuda", "--device", "cpu", "--out", str(tmp_path)]
-    done = subprocess.run([*command, "--parts", "kernels,live", "--batches", "1"], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "--parts", "kernels,live,frames", "--batches", "1"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     data = json.loads((tmp_path / "dry-run-render.json").read_text())
     assert data["machine"]["dry"] is True
     assert not data["errors"]
-    assert len(data["kernels"]) == 8
+    names = {row["name"] for row in data["kernels"]}
+    face = "".join(unit_source(unit) for unit in ("pose", "openings", "motion_prior", "face_layers"))
+    for kernel in re.findall(r'extern "C" __global__ void (\w+)', face):
+        assert f"frame: {kernel}" in names, "every kernel of the face is timed"
+    assert len([name for name in names if not name.startswith("frame:")]) == 8
     assert all(row["ms"] > 0 and row["fewest_bytes"] > 0 for row in data["kernels"])
     assert "these times mean nothing" in (tmp_path / "dry-run-render.md").read_text()
-    (rows,) = data["networks"].values()
-    assert [row["batch"] for row in rows] == [1]
+    assert len(data["networks"]) == 3, "the network alone, whole frames with it, and by geometry"
+    for rows in data["networks"].values():
+        assert [row["batch"] for row in rows] == [1]
+
+
+@pytest.mark.parametrize("program", ["network", "geometry"])
+def test_sessions_on_a_card_run_dry(tmp_path: Path, program: str) -> None:
+    pytest.importorskip("torch")
+    from live.render.kernels.host import host_compiler
+
+    if host_compiler() is None:
+        pytest.skip("no C++ compiler (install g++)")
+    command = [sys.executable, "-m", "live.bench.sessions", "--dry", "--seconds", "0.4", "--counts", "1"]
+    done = subprocess.run([*command, "--program", program, "--out", str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (report,) = tmp_path.glob("*.json")
+    data = json.loads(report.read_text())
+    assert data["dry"] is True
+    assert [outcome["sessions"] for outcome in data["outcomes"]] == [1]
+    assert data["outcomes"][0]["frames"] > 0
 
 
 BARE = """
@@ -89,9 +115,11 @@ class Absent(importlib.abc.MetaPathFinder):
         if name.split(".")[0] in self.names:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Absent())
-import live.bench.kernel_cases, live.bench.network_cases, live.bench.render_cuda, live.bench.sessions
-import live.render.cuda.card, live.render.kernels.gpu
-import tests.test_batcher, tests.test_cuda_engine, tests.test_cuda_live, tests.test_kernel_meshes
+import live.bench.frame_cases, live.bench.kernel_cases, live.bench.network_cases, live.bench.render_cuda
+import live.bench.sessions, live.render.cuda.card, live.render.cuda.renderer, live.render.kernels.gpu
+import tests.test_batcher, tests.test_cuda_engine, tests.test_cuda_live, tests.test_cuda_renderer
+import tests.test_device_face, tests.test_kernel_meshes, tests.test_kernel_tables
+live.bench.network_cases.sample_geometric(64)
 """
 
 

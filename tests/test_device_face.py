@@ -144,6 +144,18 @@ def test_at_the_portraits_own_size_and_beyond_the_window(where: str) -> None:
 
 
 @pytest.mark.parametrize("where", DEVICES)
+def test_wild_motion_neither_hangs_the_card_nor_reaches_others(where: str) -> None:
+    at, rest = device(where).torch_device, motion_values(geometric("collins").rest)
+    wild = np.stack([np.full(74, 1e30), np.full(74, -1e5), rest, np.where(np.arange(74) == 57, 80, rest)])
+    wild[0, 52:55] = 1e6
+    values = torch.from_numpy(wild.astype(np.float32)).to(at)
+    slots = torch.full((4,), 2, dtype=torch.int32, device=at)
+    with torch.inference_mode():
+        picture = face(where).draw(values, slots).picture[2].cpu()
+    assert torch.equal(picture, drawn(where, [("collins", geometric("collins").rest)]).picture[0])
+
+
+@pytest.mark.parametrize("where", DEVICES)
 def test_places_without_a_portrait_draw_something_finite(where: str) -> None:
     """A batch that is not full draws place 0, which may be free."""
     made = DeviceFace(model_arrays(geometric("collins")), device(where), side=SMALL, portraits=2)

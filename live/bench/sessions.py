@@ -3,10 +3,10 @@
 Each session is a thread that wants a frame every 40 ms, starting at a moment of its own, and skips what it is too late
 for, as a live session does. A frame's latency counts from the moment it was due until its picture is there.
 
-`--device cuda` shares one card through the batcher and measures the card's side: upload, networks, blending,
-download, with pictures of the geometry prepared beforehand; `--geometry` draws them too, each session on its own
-thread, as in real use (needs the face tracker once, for the portrait). `--device cpu` measures the renderers of the
-processor with all they do. `--dry` runs the card's code on the processor with a tiny network.
+`--device cuda` shares one card through the batcher, as the server does: each session hands in motion, the card draws
+the whole frame, and the picture is fetched. `--program` chooses what it draws. The portrait is the one that ships, its
+face known beforehand, so that no tracker is needed. `--device cpu` measures the renderers of the processor with all
+they do. `--dry` runs the card's code on the processor with a tiny network.
 """
 
 from __future__ import annotations
@@ -34,8 +34,17 @@ LIMIT_MS: Final = 40.0
 MAX_SKIPPED: Final = 0.01
 """Share of frames that may be skipped for being a whole period late."""
 
+CARD_COUNTS: Final = [16, 32, 64, 96, 128, 192, 256]
+"""Numbers of sessions that are tried on a card."""
+
 WARM_UP: Final = 5
 """First frames of each session that do not count."""
+
+PROGRAMS: Final = ("network", "geometry", "session-geometry")
+_PROGRAM_HELP: Final = (
+    "the card draws whole frames with the live network (default), or by geometry alone; or sessions draw the geometry "
+    "on the processor and the card runs the network"
+)
 
 DrawFrame = Callable[[int], object]
 """Renders a session's frame of that number and returns when it is there."""
@@ -144,7 +153,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the pictures, pixels (default: 256)")
     parser.add_argument("--counts", default="", help="numbers of sessions to try, e.g. 1,2,4 (default: by device)")
     parser.add_argument("--seconds", type=float, default=6.0, help="how long to run each number (default: 6)")
-    parser.add_argument("--geometry", action="store_true", help="with --device cuda: draw the geometry too")
+    parser.add_argument("--program", choices=PROGRAMS, default="network", help="with --device cuda: " + _PROGRAM_HELP)
     parser.add_argument("--dry", action="store_true", help="the card's code on the processor, tiny; times mean nothing")
     parser.add_argument(
         "--out", type=Path, default=None, metavar="DIR", help="write JSON and Markdown into this folder"
@@ -153,13 +162,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, print and write. Raises `LiveError` where the device is missing."""
-    if args.dry or args.device.startswith("cuda"):
-        name, facts, attempt, close = _card(args)
-        counts = [1, 2] if args.dry else [16, 32, 64, 96, 128, 192, 256]
-    else:
-        name, facts, attempt, close = _processor(args)
-        counts = [1, 2, 3, 4, 6, 8, 12, 16]
-    counts = [int(n) for n in args.counts.split(",") if n] or counts
+    on_card = args.dry or args.device.startswith("cuda")
+    default = ([1, 2] if args.dry else CARD_COUNTS) if on_card else [1, 2, 3, 4, 6, 8, 12, 16]
+    counts = [int(n) for n in args.counts.split(",") if n] or default
+    name, facts, attempt, close = _card(args, max(counts)) if on_card else _processor(args)
     try:
         best, outcomes = most_sessions(attempt, counts)
     finally:
@@ -168,7 +174,7 @@ def run(args: argparse.Namespace) -> int:
     text = _markdown(data, outcomes)
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
-        stem = f"{facts['slug']}-sessions" + ("-geometry" if args.geometry else "")
+        stem = f"{facts['slug']}-sessions" + ("" if args.program == "network" else f"-{args.program}")
         (args.out / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         (args.out / f"{stem}.md").write_text(text, encoding="utf-8")
     print(text)
@@ -179,43 +185,37 @@ Prepared = tuple[str, dict[str, Any], Callable[[int], Outcome], Callable[[], Non
 """What is measured, facts for the report, the measurement for a number of sessions, and how to end."""
 
 
-def _card(args: argparse.Namespace) -> Prepared:
-    from live.bench.network_cases import live_case
+def _card(args: argparse.Namespace, most: int) -> Prepared:
+    from live.bench.network_cases import sample_geometric
     from live.bench.render_cuda import describe
     from live.render.cuda.card import MAX_BATCH, SharedCard
     from live.render.cuda.device import open_device
     from live.render.cuda.engine import Engine
-
-    device = open_device("cpu" if args.dry else args.device)
-    case = live_case(device, small=args.dry, side=args.size)
-    card = SharedCard(Engine(case.program, max_batch=2 if args.dry else MAX_BATCH))
-    frames = [case.frame() for _ in range(8)]
-    places = case.program.portraits
-
-    def attempt(count: int) -> Outcome:
-        sessions = [card.batcher.open() for _ in range(count)]
-        draws: list[DrawFrame] = [
-            lambda i, session=session, slot=number % places: session.render((slot, frames[i % len(frames)]))  # type: ignore[misc]
-            for number, session in enumerate(sessions)
-        ]
-        try:
-            return carry(draws, args.seconds)
-        finally:
-            for session in sessions:
-                session.close()
-
-    what = f"LivePIRenderer, {case.program.size[0]}², card side only, batches up to {card.engine.max_batch}"
-    facts = describe(device.name, dry=args.dry)
-    if not args.geometry:
-        return what, facts, attempt, card.close
-    make = _renderers(lambda avatar: _cuda_renderer(avatar, card))
-    return what.replace("card side only", "geometry included"), facts, _with_renderers(make, args.seconds), card.close
-
-
-def _cuda_renderer(avatar: Any, card: Any) -> Any:
     from live.render.cuda.renderer import CudaRenderer
 
-    return CudaRenderer(avatar, card)
+    device = open_device("cpu" if args.dry else args.device)
+    program = _card_program(args, device, most)
+    card = SharedCard(Engine(program, max_batch=2 if args.dry else MAX_BATCH))
+    geometric = sample_geometric(program.size[0])
+    done = {
+        "network": "whole frames with the live network",
+        "geometry": "whole frames by geometry",
+        "session-geometry": "the live network on the card, geometry by the sessions",
+    }[args.program]
+    what = f"{done}, {program.size[0]}², coefficients to RGB, batches up to {card.engine.max_batch}"
+    facts = describe(device.name, dry=args.dry)
+    return what, facts, _with_renderers(lambda: CudaRenderer(geometric, card), args.seconds), card.close
+
+
+def _card_program(args: argparse.Namespace, device: Any, most: int) -> Any:
+    from live.bench import network_cases
+    from live.render.cuda.program import OutputFormat
+
+    make = network_cases.face_case if args.program == "geometry" else network_cases.live_frame_case
+    case = make(device, small=args.dry, side=args.size, portraits=most, output=OutputFormat())
+    if args.program == "session-geometry":
+        return case.program.network  # type: ignore[attr-defined]
+    return case.program
 
 
 def _processor(args: argparse.Namespace) -> Prepared:
@@ -231,12 +231,9 @@ def _processor(args: argparse.Namespace) -> Prepared:
 
 def _renderers(make: Callable[[Any], Any]) -> Callable[[], Any]:
     """A function that makes one session's renderer for the portrait that ships."""
-    from importlib import resources
+    from live.bench.sample_avatar import sample_avatar
 
-    from live.render.avatar import Avatar
-
-    with resources.as_file(resources.files("live") / "assets" / "portraits" / "collins.jpg") as path:
-        avatar = Avatar.create(path)
+    avatar = sample_avatar()
     return lambda: make(avatar)
 
 

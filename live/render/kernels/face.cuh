@@ -31,8 +31,12 @@ LIVE_DEVICE Axes picture_axes(const float* rotation, float scale) {
     return axes;
 }
 
-// OpenCV's radius of a Gaussian kernel for float pictures.
-LIVE_DEVICE int gauss_radius(float sigma) { return (static_cast<int>(rintf(sigma * 8.0f + 1.0f)) | 1) / 2; }
+// OpenCV's radius of a Gaussian kernel for float pictures. Bounded: whatever motion a session hands in, the card that all
+// share must not be kept busy by it (also with NaN, for which fminf takes the bound).
+#define WIDEST_SIGMA 100.0f
+LIVE_DEVICE int gauss_radius(float sigma) {
+    return (static_cast<int>(rintf(fminf(sigma, WIDEST_SIGMA) * 8.0f + 1.0f)) | 1) / 2;
+}
 LIVE_DEVICE float gauss(int k, float sigma) {
     const float t = static_cast<float>(k) / sigma;
     return expf(-0.5f * t * t);

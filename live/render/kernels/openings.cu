@@ -88,8 +88,9 @@ LIVE_DEVICE void mouth_row(const Ring& ring, const float* frame, const float* av
     layer[LAYER_EDGE_SIGMA] = fmaxf(extent / 700.0f, 0.5f);
     const float reach = fmaxf(0.22f * scale * extent, 0.7f);
     layer[LAYER_SHADOW_SIGMA] = reach;
-    layer[LAYER_DROP] = rintf(0.5f * reach);
-    layer[LAYER_REACH] = fmaxf(rintf(0.06f * scale * extent * 2.0f), 1.0f);  // GAP_CM, at twice the size
+    layer[LAYER_DROP] = fminf(rintf(0.5f * reach), extent);
+    // GAP_CM, at twice the size; bounded, since pixels are searched so far.
+    layer[LAYER_REACH] = fminf(fmaxf(rintf(0.06f * scale * extent * 2.0f), 1.0f), 64.0f);
     // Least squares from driven to photo of points whose covariance is known: (Σ a a')⁻¹ Σ a b'.
     const Axes after = picture_axes(frame + FRAME_ROTATION, scale);
     const Axes before = picture_axes(avatar + AVATAR_SOURCE_ROTATION, avatar[AVATAR_SOURCE_SCALE]);

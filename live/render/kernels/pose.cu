@@ -76,7 +76,7 @@ LIVE_DEVICE void pose_row(const float* motion, const float* model, const float* 
     const float r[9] = {cr * cy, cr * sy * sp - sr * cp, cr * sy * cp + sr * sp,
                         sr * cy, sr * sy * sp + cr * cp, sr * sy * cp - cr * sp,
                         -sy,     cy * sp,                cy * cp};
-    const float own = avatar[AVATAR_SCALE], scale = own * expf(motion[57]);
+    const float own = avatar[AVATAR_SCALE], scale = own * expf(fminf(fmaxf(motion[57], -3.0f), 3.0f));
     const float ox = avatar[AVATAR_OFFSET] + motion[55] * own, oy = avatar[AVATAR_OFFSET + 1] - motion[56] * own;
     for (int k = 0; k < 9; ++k) frame[FRAME_ROTATION + k] = r[k];
     frame[FRAME_SCALE] = scale;

@@ -25,11 +25,12 @@ extern "C" __global__ void raster_keys(const float* points, int stride, const in
     if (!(area < 0.0f)) return;
     const float low_x = fminf(a.x, fminf(b.x, c.x)), high_x = fmaxf(a.x, fmaxf(b.x, c.x));
     const float low_y = fminf(a.y, fminf(b.y, c.y)), high_y = fmaxf(a.y, fmaxf(b.y, c.y));
-    // Clamped as floats: a wild coordinate does not fit an int.
-    const int left = static_cast<int>(fmaxf(ceilf(low_x - 0.5f), 0.0f));
-    const int right = static_cast<int>(fminf(floorf(high_x - 0.5f), static_cast<float>(width - 1)));
-    const int top = static_cast<int>(fmaxf(ceilf(low_y - 0.5f), 0.0f));
-    const int bottom = static_cast<int>(fminf(floorf(high_y - 0.5f), static_cast<float>(height - 1)));
+    // Clamped on both sides as floats: a wild coordinate does not fit an int.
+    const float columns = static_cast<float>(width), rows = static_cast<float>(height);
+    const int left = static_cast<int>(fminf(fmaxf(ceilf(low_x - 0.5f), 0.0f), columns));
+    const int right = static_cast<int>(fmaxf(fminf(floorf(high_x - 0.5f), columns - 1.0f), -1.0f));
+    const int top = static_cast<int>(fminf(fmaxf(ceilf(low_y - 0.5f), 0.0f), rows));
+    const int bottom = static_cast<int>(fmaxf(fminf(floorf(high_y - 0.5f), rows - 1.0f), -1.0f));
     if (left >= width || top >= height) return;
     const float scale = 1.0f / area;
     const float dwa = mul(b.y - c.y, scale), dwb = mul(c.y - a.y, scale);
