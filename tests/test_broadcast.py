@@ -96,16 +96,24 @@ async def test_sound_flows_in_20_ms_packets() -> None:
     broadcast.close()
 
 
-async def test_an_encoder_that_fails_is_reported() -> None:
+async def test_an_encoder_that_fails_is_reported_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("live.transport.broadcast.RETRY", 0.01)
     broadcast, errors = make()
-    broadcast.video_track("VP8")
+    track = broadcast.video_track("VP8")
     broken = frame(0.0)
+    for _ in range(3):
+        broadcast.push_video(RenderedFrame(broken.image[:, :, :1], 0.0, broken.motion))
+        await asyncio.sleep(0.03)
     broadcast.push_video(RenderedFrame(broken.image[:, :, :1], 0.0, broken.motion))
     async with asyncio.timeout(PATIENCE):
         while not errors:  # noqa: ASYNC110 (the error is appended by the loop itself)
             await asyncio.sleep(0.01)
     assert "encoder failed" in errors[0].message
     assert errors[0].hint
+    broadcast.push_video(frame(1.0))
+    packet = await take(track)
+    assert packet.is_keyframe
+    assert len(errors) == 1
     broadcast.close()
 
 

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 KEYFRAME_PAUSE: Final = 0.25
 """Shortest time between two keyframes, seconds: many viewers that lose the same packet get one answer."""
 
+RETRY: Final = 1.0
+"""Seconds after which a failed encoder is opened again."""
+
 LATENCY_WINDOW: Final = 50
 """Pictures whose median latency decides how long sound waits."""
 
@@ -59,7 +62,7 @@ class VideoWorker:
         encoder: belongs to this worker from now on.
         to_ticks: 90 kHz presentation time of a frame that is encoded now.
         emit: takes what was encoded, on the thread.
-        failed: told what went wrong, once.
+        failed: told what went wrong, once for failures in a row; encoding is tried again `RETRY` seconds later.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class VideoWorker:
         self._keyframe = threading.Event()
         self._last_keyframe = -KEYFRAME_PAUSE
         self._ticks = 0
-        self._closed = False
+        self._closing = threading.Event()
         self.encoded = 0
         self._thread = threading.Thread(target=self._run, name="live-encode", daemon=True)
         self._thread.start()
@@ -97,13 +100,14 @@ class VideoWorker:
 
     def close(self) -> None:
         """Stop. Safe to call twice."""
-        self._closed = True
+        self._closing.set()
         self._box.close()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        while not self._closed:
+        failing = False
+        while not self._closing.is_set():
             frame = self._box.take(1.0)
             if frame is None:
                 continue
@@ -117,8 +121,12 @@ class VideoWorker:
             try:
                 data, is_keyframe = self._encoder.encode(frame.image, ticks, keyframe)
             except LiveError as error:
-                self._failed(error)
-                return
+                if not failing:
+                    self._failed(error)
+                failing = True
+                self._closing.wait(RETRY)
+                continue
+            failing = False
             ready_ns = time.monotonic_ns()
             trace = Trace(frame.trace.capture_ns, list(frame.trace.stages))  # each encode has its own
             trace.stamp("encode", start_ns, ready_ns)

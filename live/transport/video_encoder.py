@@ -54,7 +54,7 @@ class VideoEncoder:
         starts a new stream with a keyframe.
 
         Raises:
-            MediaError: the codec is missing or failed.
+            MediaError: the codec is missing or failed; the next picture starts a new stream.
         """
         height, width = image.shape[:2]
         context = self._context
@@ -68,6 +68,7 @@ class VideoEncoder:
             frame.pict_type = PictureType.I if keyframe else PictureType.NONE
             packets = context.encode(frame)
         except (av.FFmpegError, ValueError) as error:
+            self._context = None
             raise MediaError(
                 f"The {self._codec} encoder failed: {error}.", "Choose the other video codec in the page's settings."
             ) from error
