@@ -21,7 +21,18 @@ def add_avatar_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--whole-photo", action="store_true", help="show the whole photo, not only the square of the face"
     )
-    group.add_argument("--backend", default="auto", help="what draws: auto, geometric, or a network runtime")
+    add_backend_option(group)
+
+
+def add_backend_option(group: argparse._ActionsContainer) -> None:
+    """What draws."""
+    group.add_argument(
+        "--backend",
+        default="auto",
+        metavar="NAME",
+        help="what draws: geometric (no network), details (networks for mouth and eyes), openvino or onnxruntime (the "
+        "whole network), cuda (the same on a GPU), or auto, the best that keeps up here (default: auto)",
+    )
 
 
 def add_motion_options(parser: argparse.ArgumentParser) -> None:

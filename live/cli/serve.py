@@ -7,7 +7,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from live.cli.options import frame_rate, picture_side, whole_number
+from live.cli.options import add_backend_option, frame_rate, picture_side, whole_number
 from live.errors import LiveError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=picture_side, default=512, help="side of the square picture, pixels (default: 512)"
     )
-    parser.add_argument("--backend", default="auto", help="what draws: auto, geometric, or a network runtime")
+    add_backend_option(parser)
     parser.add_argument(
         "--bitrate", type=whole_number(50, 100_000), metavar="KBPS", help="video kbit/s (default: by picture size)"
     )
