@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         }
         runtimes: list[tuple[str, Callable[[], NetworkRuntime]]] = [
             ("live network, OpenVINO auto", lambda: OpenVinoRuntime(folder, "auto", threads)),
+            ("its details only, OpenVINO auto", lambda: OpenVinoRuntime(folder, "auto", threads, base=False)),
             ("live network, OpenVINO f32", lambda: OpenVinoRuntime(folder, "f32", threads)),
             ("live network, ONNX Runtime f32", lambda: OnnxRuntimeRuntime(folder, threads)),
         ]

@@ -9,6 +9,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from live.blas_threads import use_one_blas_thread
 from live.frames import FloatArray, Image, MotionFrame
 from live.motion.face_model import FaceModel
 from live.render.avatar import Avatar
@@ -55,6 +56,7 @@ class GeometricRenderer:
         width, height = size
         if width != height or width % 2 or width < 32:
             raise ValueError(f"the picture must be square with an even side of at least 32 pixels, not {size}")
+        use_one_blas_thread()
         self._size = size
         self.avatar = avatar
         model = model or FaceModel.load()
