@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from live.bench.sample_avatar import sample_avatar  # noqa: E402
 from live.errors import ModelError  # noqa: E402
 from live.frames import MotionFrame  # noqa: E402
 from live.motion.arkit import ARKIT_INDEX  # noqa: E402
+from live.render.cuda import renderer as renderer_module  # noqa: E402
+from live.render.cuda.branches import Branches  # noqa: E402
 from live.render.cuda.card import SharedCard  # noqa: E402
 from live.render.cuda.device import ComputeDevice, cuda_obstacle, open_device  # noqa: E402
 from live.render.cuda.engine import Engine  # noqa: E402
@@ -22,11 +26,12 @@ from live.render.cuda.face_arrays import ModelArrays, model_arrays  # noqa: E402
 from live.render.cuda.fused_live import FusedLivePIRenderer  # noqa: E402
 from live.render.cuda.live_face import FaceProgram, LiveFaceProgram  # noqa: E402
 from live.render.cuda.program import OutputFormat  # noqa: E402
-from live.render.cuda.renderer import CudaRenderer, best_engine  # noqa: E402
+from live.render.cuda.renderer import CudaRenderer, best_engine, open_renderer  # noqa: E402
 from live.render.geometric import GeometricRenderer  # noqa: E402
 from live.render.kernels import reference  # noqa: E402
 from live.render.kernels.host import host_compiler  # noqa: E402
 from live.render.kernels.output import PixelFormat  # noqa: E402
+from live.render.live_network.weights import save_weights  # noqa: E402
 from tests.faces import made_up_avatar  # noqa: E402
 from tests.test_cuda_live import network  # noqa: E402
 
@@ -139,6 +144,55 @@ class TestOnTheProcessor:
         finally:
             renderer.close()
             card.close()
+
+
+@needs_compiler
+class TestOpening:
+    """`open_renderer` on the processor standing in for a card."""
+
+    @pytest.fixture(autouse=True)
+    def small_card(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+        for name, value in (("MAX_BATCH", 1), ("MAX_SESSIONS", 2), ("_cards", {})):
+            monkeypatch.setattr(renderer_module, name, value)
+        monkeypatch.setattr(renderer_module, "open_device", lambda _: open_device("cpu"))
+        monkeypatch.setattr(renderer_module, "shipped_weights", lambda: tmp_path)
+        monkeypatch.setattr(renderer_module.atexit, "register", lambda _: None)
+        yield
+        renderer_module._close_cards()
+
+    def test_without_weights_the_card_draws_by_geometry_and_sessions_share_it(self) -> None:
+        avatar = sample_avatar()
+        one, other = open_renderer(avatar, SIDE), open_renderer(avatar, SIDE)
+        assert one.draws_on_card
+        rest = avatar.rest
+        assert (one.render(rest) == other.render(rest)).all()
+        expected = GeometricRenderer(avatar, (SIDE, SIDE)).render(rest).astype(float)
+        assert np.abs(one.render(rest) - expected).mean() < 0.3
+        with pytest.raises(ModelError, match="already draws 2"):
+            open_renderer(avatar, SIDE)
+        one.close()
+        open_renderer(avatar, SIDE).close()
+
+    def test_weights_for_the_processor_alone_leave_the_drawing_to_it(self, tmp_path: Path) -> None:
+        (tmp_path / "live_pirenderer.frame.onnx").touch()
+        with pytest.raises(ModelError, match=r"live_pirenderer\.safetensors"):
+            open_renderer(sample_avatar(), SIDE)
+
+    def test_the_shipped_network_is_used_when_it_fits(self, tmp_path: Path) -> None:
+        save_weights(network(TINY_LIVE), tmp_path / "live_pirenderer.safetensors")
+        renderer = open_renderer(sample_avatar(), SIDE)
+        assert renderer.draws_on_card
+        plain = GeometricRenderer(sample_avatar(), (SIDE, SIDE)).render(sample_avatar().rest).astype(float)
+        assert np.abs(renderer.render(sample_avatar().rest) - plain).mean() > 1, "the network paints"
+        with pytest.raises(ModelError, match="multiples of 64"):
+            open_renderer(sample_avatar(), 96)
+
+
+@needs_compiler
+def test_branches_return_what_their_parts_do_in_order() -> None:
+    branches = Branches(open_device("cpu"), 3)
+    assert branches.run([lambda: 1, lambda: 2, lambda: 3]) == [1, 2, 3]
+    assert branches.run([lambda: 4]) == [4]
 
 
 @pytest.mark.gpu

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from live.render.cuda.branches import Branches
 from live.render.cuda.device import ComputeDevice
 from live.render.cuda.face_arrays import ModelArrays, PortraitArrays, patch_values, portrait_side
 from live.render.geometric import FLOW_GRID
@@ -51,6 +52,7 @@ class DeviceFace:
     def __init__(self, model: ModelArrays, device: ComputeDevice, *, side: int, portraits: int) -> None:
         self.device = device
         self.side = side
+        self._branches = Branches(device, 2)
         self._windows = openings.WindowSides.for_picture(side)
         where = device.torch_device
         self._model = {
@@ -138,8 +140,6 @@ class DeviceFace:
         )
         packed = self._floats(batch, PRIOR_SIZE, PRIOR_SIZE, 8)
         space = self._prior_space(batch, packed)
-        skin = priors.PriorMesh(model["skin_faces"], model["uv"], banks["source"])
-        priors.motion_prior(kernels, points, chosen, skin, frames=frames, outlines=outlines, layers=layers, space=space)
         mesh = face_layers.MouthMesh(
             used=model["mouth_used"],
             faces=model["mouth_faces"],
@@ -154,21 +154,34 @@ class DeviceFace:
             colours=view(self._floats(batch, used, 3)),
             keys=self._keys(batch, window, window),
         )
-        face_layers.draw_mouth(
-            kernels,
-            points,
-            chosen,
-            mesh,
-            banks["albedo"],
-            mouth,
-            frames=frames,
-            layers=layers,
-            picture_side=self.side,
+        masks, blurred = (
+            view(self._floats(batch, self._windows.pixels)),
+            view(self._floats(batch, self._windows.pixels, 2)),
         )
-        masks, blurred = self._floats(batch, self._windows.pixels), self._floats(batch, self._windows.pixels, 2)
-        openings.window_masks(
-            kernels, outlines, layers, view(masks), view(blurred), picture_side=self.side, windows=self._windows
-        )
+
+        def draw_layers() -> None:
+            face_layers.draw_mouth(
+                kernels,
+                points,
+                chosen,
+                mesh,
+                banks["albedo"],
+                mouth,
+                frames=frames,
+                layers=layers,
+                picture_side=self.side,
+            )
+            openings.window_masks(
+                kernels, outlines, layers, masks, blurred, picture_side=self.side, windows=self._windows
+            )
+
+        def draw_prior() -> None:
+            skin = priors.PriorMesh(model["skin_faces"], model["uv"], banks["source"])
+            priors.motion_prior(
+                kernels, points, chosen, skin, frames=frames, outlines=outlines, layers=layers, space=space
+            )
+
+        self._branches.run([draw_layers, draw_prior])
         if picture is None:
             shape = (batch, self.side, self.side, 3)
             picture = torch.empty(shape, dtype=torch.uint8, device=self.device.torch_device)
@@ -186,7 +199,7 @@ class DeviceFace:
             pictures,
             mesh,
             mouth,
-            blurred=view(blurred),
+            blurred=blurred,
             outlines=outlines,
             layers=layers,
             avatars=banks["row"],

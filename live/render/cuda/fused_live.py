@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from live.frames import FloatArray
+from live.render.cuda.branches import Branches
 from live.render.cuda.device import ComputeDevice
 from live.render.cuda.operations import Convolution, Operations
 from live.render.cuda.program import InputSpec, OutputFormat
@@ -66,6 +67,7 @@ class FusedLivePIRenderer:
         if self._side % model.config.size:
             raise ValueError(f"the picture's side must be a multiple of {model.config.size}, not {self._side}")
         self._ops = Operations(device)
+        self._branches = Branches(device, 3)
         self._model = model.eval().requires_grad_(False).to(device.torch_device)
         self._layers = {module: self._load(module) for module in self._model.modules() if isinstance(module, nn.Conv2d)}
         # The first layers read folded maps with a few channels of zeros.
@@ -118,35 +120,45 @@ class FusedLivePIRenderer:
         kernels, view, ops = self.device.kernels, self.device.view, self._ops
         picture, prior, window, boxes = (inputs[name] for name in ("picture", "prior", "window", "boxes"))
         batch, side = len(picture), self.config.size
-        mouth_side, eye_side = self.config.mouth.crop, self.config.eyes.crop
-        composite = ops.empty(batch, live_frames.COMPOSITE_CHANNELS, side // 2, side // 2)
-        live_frames.composite(kernels, view(picture), ops.nhwc(composite))
-        mouth = ops.empty(batch, live_frames.CROP_CHANNELS, mouth_side // 2, mouth_side // 2)
-        eyes = ops.empty(2 * batch, live_frames.CROP_CHANNELS, eye_side // 2, eye_side // 2)
-        for crop, first, per_image in ((mouth, 0, 1), (eyes, 1, 2)):
-            live_frames.crops(
-                kernels, view(picture), view(prior), view(boxes), ops.nhwc(crop), first=first, per_image=per_image
-            )
-        residual, base_head = self._base(composite, prior, window, slots)
-        base = ops.empty(batch, 4, side, side)
-        live_frames.base_change(kernels, ops.nhwc(base_head), ops.nhwc(base))
-        patches: list[object] = []
         eye_slots = torch.stack([2 * slots, 2 * slots + 1], 1).flatten()
-        for net, crop, bank, chosen, motion, fade in (
-            (self._model.mouth, mouth, self._mouth_bank, slots, window, self._windows[0]),
-            (self._model.eyes, eyes, self._eyes_bank, eye_slots, self._model.eye_windows(window), self._windows[1]),
-        ):
-            head = self._detail(net, crop, bank, chosen, motion)
-            patch = ops.empty(len(crop), 4, 2 * crop.shape[2], 2 * crop.shape[3])
-            live_frames.patch(kernels, ops.nhwc(crop), ops.nhwc(head), view(fade), ops.nhwc(patch))
-            patches.append(ops.nhwc(patch))
+        windows = window, self._model.eye_windows(window)
+        sizes = self.config.mouth.crop, self.config.eyes.crop
+
+        def region(number: int, net: DetailNet, bank: Sequence[Tensor], chosen: Tensor, per_image: int) -> list[Tensor]:
+            """A region network's crop and patch; `per_image` crops from box `number` on."""
+            half = sizes[number] // 2
+            crop = ops.empty(per_image * batch, live_frames.CROP_CHANNELS, half, half)
+            live_frames.crops(
+                kernels, view(picture), view(prior), view(boxes), ops.nhwc(crop), first=number, per_image=per_image
+            )
+            head = self._detail(net, crop, bank, chosen, windows[number])
+            patch = ops.empty(len(crop), 4, 2 * half, 2 * half)
+            live_frames.patch(kernels, ops.nhwc(head), view(self._windows[number]), ops.nhwc(patch))
+            return [patch]
+
+        def whole() -> list[Tensor]:
+            """The base network's residual flow and change."""
+            composite = ops.empty(batch, live_frames.COMPOSITE_CHANNELS, side // 2, side // 2)
+            live_frames.composite(kernels, view(picture), ops.nhwc(composite))
+            residual, head = self._base(composite, prior, window, slots)
+            base = ops.empty(batch, 4, side, side)
+            live_frames.base_change(kernels, ops.nhwc(head), ops.nhwc(base))
+            return [residual, base]
+
+        (mouth,), (eyes,), (residual, base) = self._branches.run(
+            [
+                lambda: region(0, self._model.mouth, self._mouth_bank, slots, 1),
+                lambda: region(1, self._model.eyes, self._eyes_bank, eye_slots, 2),
+                whole,
+            ]
+        )
         live_frames.finish(
             kernels,
             view(picture),
             view(residual),
             ops.nhwc(base),
-            patches[0],
-            patches[1],
+            ops.nhwc(mouth),
+            ops.nhwc(eyes),
             view(boxes),
             view(out),
             pixel_format=self.output.pixel_format,

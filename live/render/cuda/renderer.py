@@ -66,7 +66,11 @@ class CudaRenderer:
             picture, mouth, eyes = network_inputs.portrait_arrays(geometric.avatar.image, regions, config)
             parts += picture[None], mouth[None], eyes
         self._slot: int | None = card.enroll(*parts)
-        self._session = card.batcher.open()
+        try:
+            self._session = card.batcher.open()
+        except BaseException:
+            card.release(self._slot)
+            raise
 
     @property
     def size(self) -> tuple[int, int]:
@@ -126,30 +130,35 @@ def open_renderer(avatar: Avatar, side: int) -> CudaRenderer:
 def shared_card(side: int, model: Callable[[], ModelArrays]) -> SharedCard:
     """The process's card for pictures of `side` pixels, opened on first use: loads weights, captures graphs.
 
-    Without weights that fit, the card draws by geometry. Where it cannot draw the geometry, sessions do so on the
-    processor. Either way one line says so.
+    Without the network's weights the card draws by geometry, as the processor would. Where it cannot draw the geometry,
+    sessions do so on the processor, and a warning says so.
 
     Args:
         side: pixels.
         model: the face model's arrays.
 
     Raises:
+        ModelError: the weights that are there do not load or do not fit the side.
         LiveError: there is no usable GPU.
     """
     with _cards_lock:
         if side not in _cards:
             device = open_device("cuda")
-            try:
-                network = live_network(device, side)
-            except ModelError as error:
-                log.info("The card draws by geometry, without the live network: %s", error.message)
-                program = FaceProgram(model(), device, side=side, portraits=MAX_SESSIONS)
-                _cards[side] = SharedCard(Engine(program, max_batch=MAX_BATCH))
+            if _has_weights():
+                engine = best_engine(live_network(device, side), model, MAX_BATCH)
             else:
-                _cards[side] = SharedCard(best_engine(network, model, MAX_BATCH))
+                log.info("There are no weights of the live network; the card draws by geometry.")
+                program = FaceProgram(model(), device, side=side, portraits=MAX_SESSIONS)
+                engine = Engine(program, max_batch=MAX_BATCH)
+            _cards[side] = SharedCard(engine)
             if len(_cards) == 1:
                 atexit.register(_close_cards)
         return _cards[side]
+
+
+def _has_weights() -> bool:
+    """Whether the live network's weights are installed, for the card or for the processor."""
+    return any(shipped_weights().glob(f"{NAME}.*"))
 
 
 def live_network(device: ComputeDevice, side: int) -> FusedLivePIRenderer:
