@@ -80,7 +80,8 @@ class Scene:
             "residual": out.base.residual, "change": out.base.change, "mouth_rgb": out.mouth_rgb,
             "mouth_mask": out.mouth_mask, "eyes_rgb": out.eyes_rgb, "eyes_mask": out.eyes_mask,
         }  # fmt: skip
-        self.expected = finish(self.picture, {k: v.numpy() for k, v in outputs.items()}, self.regions).astype(float)
+        arrays_out = {name: value.numpy() for name, value in outputs.items()}
+        self.expected = finish(self.picture, arrays, arrays_out, self.regions).astype(float)
 
     @property
     def inputs(self) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from live.render.live_network import tensors  # noqa: E402
 from live.render.live_network.base import displaced  # noqa: E402
 from live.render.live_network.blending import finish, overlay  # noqa: E402
 from live.render.live_network.config import DetailConfig, LiveConfig  # noqa: E402
-from live.render.live_network.inputs import signed  # noqa: E402
+from live.render.live_network.inputs import FrameArrays, signed  # noqa: E402
 from live.render.live_network.model import FrameInput, LivePIRenderer  # noqa: E402
 from live.render.live_network.motion_window import MotionWindow, mirror  # noqa: E402
 from live.render.live_network.onnx_export import export_onnx  # noqa: E402
@@ -205,7 +205,7 @@ def turned_box(angle: float, side: float) -> Box:
     return Box(np.array([0.52, 0.47], np.float32), right.astype(np.float32), down.astype(np.float32))
 
 
-def test_box_cut_and_paste_are_inverse() -> None:
+def test_box_lays_over_what_it_cut() -> None:
     y, x = np.mgrid[0:128, 0:128].astype(np.float32)
     picture = np.stack([x, y, x / 2 + y / 2], -1)
     box = turned_box(0.3, 0.4)
@@ -213,19 +213,27 @@ def test_box_cut_and_paste_are_inverse() -> None:
     # A linear picture makes bilinear sampling exact: the crop's centre shows the box's centre.
     middle = crop[31:33, 31:33, :2].mean((0, 1))
     np.testing.assert_allclose(middle, box.centre * 128 - 0.5, atol=0.05)
-    canvas = picture.astype(np.uint8)
-    canvas[40:80, 40:90] = 0
     mask = np.zeros((64, 64), np.float32)
     mask[8:-8, 8:-8] = 1
-    box.paste(canvas, crop, mask)
+    canvas = np.zeros((128, 128, 3), np.uint8)
+    box.lay(canvas, np.zeros_like(canvas), crop * mask[..., None], mask)
     np.testing.assert_allclose(canvas[58:62, 64:69], picture[58:62, 64:69], atol=0.6)
-    np.testing.assert_array_equal(canvas[:30], picture[:30].astype(np.uint8))
+    assert not canvas[:30].any()
 
 
-def test_box_beyond_the_picture_pastes_nothing() -> None:
+def test_laying_keeps_what_is_finer_than_the_crop() -> None:
+    random = np.random.default_rng(2)
+    picture = random.integers(60, 190, (256, 256, 3), dtype=np.uint8)
+    canvas = random.integers(0, 256, picture.shape, dtype=np.uint8)
+    box = Box(np.array([0.5, 0.5], np.float32), np.array([0.5, 0], np.float32), np.array([0, 0.5], np.float32))
+    box.lay(canvas, picture, np.full((32, 32, 3), 20, np.float32), np.ones((32, 32), np.float32))
+    np.testing.assert_array_equal(canvas[80:176, 80:176], picture[80:176, 80:176] + 20)
+
+
+def test_box_beyond_the_picture_lays_nothing() -> None:
     box = Box(np.array([3.0, 3.0], np.float32), np.array([0.2, 0], np.float32), np.array([0, 0.2], np.float32))
     canvas = np.ones((32, 32, 3), np.uint8)
-    box.paste(canvas, np.zeros((16, 16, 3), np.float32), np.ones((16, 16), np.float32))
+    box.lay(canvas, canvas, np.zeros((16, 16, 3), np.float32), np.ones((16, 16), np.float32))
     assert (canvas == 1).all()
 
 
@@ -242,13 +250,20 @@ def outputs_for(size: int, change: float) -> dict[str, np.ndarray]:
     }
 
 
+def seen(size: int) -> FrameArrays:
+    """A mid-grey picture as the networks see it."""
+    zeros = {name: np.zeros(shape, np.float32)[0] for name, shape in tensors.input_shapes(SMALL).items()}
+    eyes = np.zeros(tensors.input_shapes(SMALL)["eyes"], np.float32)
+    return FrameArrays(np.zeros((3, size, size), np.float32), zeros["prior"], zeros["mouth"], eyes)
+
+
 REGIONS = Regions(turned_box(0.0, 0.3), turned_box(0.1, 0.1), turned_box(0.1, 0.1))
 
 
 def test_untouched_pixels_stay_sharp() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
-    np.testing.assert_array_equal(finish(picture, outputs_for(64, 0.0), REGIONS), picture)
-    brighter = finish(picture, outputs_for(64, 20 / 127.5), REGIONS)
+    np.testing.assert_array_equal(finish(picture, seen(64), outputs_for(64, 0.0), REGIONS), picture)
+    brighter = finish(picture, seen(64), outputs_for(64, 20 / 127.5), REGIONS)
     np.testing.assert_array_equal(brighter, np.clip(picture.astype(int) + 20, 0, 255))
 
 
@@ -256,7 +271,7 @@ def test_without_the_base_network_only_the_crops_change() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (96, 96, 3), dtype=np.uint8)
     outputs = {name: value for name, value in outputs_for(96, 0.5).items() if name in tensors.DETAIL_OUTPUTS}
     outputs["mouth_mask"][:] = 1
-    drawn = finish(picture, outputs, REGIONS)
+    drawn = finish(picture, seen(64), outputs, REGIONS)
     assert not np.shares_memory(drawn, picture)
     changed = (drawn != picture).any(2)
     assert changed.any() and not changed[:8].any()
@@ -266,8 +281,8 @@ def test_mouth_lands_in_its_box() -> None:
     picture = np.full((128, 128, 3), 200, np.uint8)
     outputs = outputs_for(64, 0.0)
     outputs["mouth_mask"][..., 4:-4, 4:-4] = 1
-    got = finish(picture, outputs, REGIONS)
-    assert (got[60, 66] == 0).all()
+    got = finish(picture, seen(64), outputs, REGIONS)
+    assert (got[60, 66] == 73).all(), "127.5 darker than the picture"
     assert (got[:35] == 200).all()
     assert (got[:, :40] == 200).all()
 

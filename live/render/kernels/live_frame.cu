@@ -98,28 +98,25 @@ LIVE_DEVICE void live_base(const T* head, T* base, unsigned int count, int side)
     store(to + 3, mask);
 }
 
-// count = crops * crop². A region network's picture → patch (crops, crop, crop, 4): colour −1…1 times mask, and mask.
+// count = crops * crop². What a region network adds → patch (crops, crop, crop, 4): change times mask, and mask.
 // input (crops, crop/2, crop/2, 40) and head (…, 16) folded; window (crop, crop) fades the mask out at the edge.
 template <typename T>
-LIVE_DEVICE void live_patch(const T* input, const T* head, const float* window, T* patch, unsigned int count, int crop) {
+LIVE_DEVICE void live_patch(const T* head, const float* window, T* patch, unsigned int count, int crop) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int x = static_cast<int>(i % crop), y = static_cast<int>((i / crop) % crop), cells = crop / 2;
     const u64 n = i / (static_cast<unsigned int>(crop) * crop);
-    const T* from = input + n * cells * cells * 40;
-    const T* add_to = head + n * cells * cells * 16;
-    const float mask = sigmoid(load(add_to + folded(x, y, 3, cells, 16))) * load(window + y * crop + x);
+    const T* change = head + n * cells * cells * 16;
+    const float mask = sigmoid(load(change + folded(x, y, 3, cells, 16))) * load(window + y * crop + x);
     T* to = patch + static_cast<u64>(i) * 4;
-    for (int c = 0; c < 3; ++c) {
-        const float colour = load(from + folded(x, y, c, cells, 40)) + load(add_to + folded(x, y, c, cells, 16));
-        store(to + c, colour * mask);
-    }
+    for (int c = 0; c < 3; ++c) store(to + c, load(change + folded(x, y, c, cells, 16)) * mask);
     store(to + 3, mask);
 }
 
-// Lays a patch over `rgb` (0…255) at (px, py), picture sides; nothing outside the box.
+// Lays the changed geometric picture (`pixel`, 0…255) over `rgb` at (px, py), picture sides; nothing outside the box.
 template <typename T>
-LIVE_DEVICE void lay_patch(const T* patch, const Box& box, float px, float py, int crop, float* rgb) {
+LIVE_DEVICE void lay_patch(const T* patch, const Box& box, float px, float py, int crop, const unsigned char* pixel,
+                           float* rgb) {
     const float qx = px - box.cx, qy = py - box.cy;
     const float tx = (qx * box.rx + qy * box.ry) / (box.rx * box.rx + box.ry * box.ry);
     const float ty = (qx * box.dx + qy * box.dy) / (box.dx * box.dx + box.dy * box.dy);
@@ -128,7 +125,7 @@ LIVE_DEVICE void lay_patch(const T* patch, const Box& box, float px, float py, i
     const Taps taps = make_taps(u, v, crop, crop, 0);
     const float mask = gather(patch, taps, 3, 4, 1);
     for (int c = 0; c < 3; ++c)
-        rgb[c] = rgb[c] * (1.0f - mask) + gather(patch, taps, c, 4, 1) * 127.5f + mask * 127.5f;
+        rgb[c] = rgb[c] * (1.0f - mask) + pixel[c] * mask + gather(patch, taps, c, 4, 1) * 127.5f;
 }
 
 // count = batch * (S/2)². The geometric picture displaced by the residual, the base network's picture enlarged over it
@@ -184,9 +181,10 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
         }
         const float px = (static_cast<float>(x) + 0.5f) / static_cast<float>(size);
         const float py = (static_cast<float>(y) + 0.5f) / static_cast<float>(size);
-        lay_patch(mouth + n * mouth_crop * mouth_crop * 4, mouth_box, px, py, mouth_crop, rgb);
-        lay_patch(eyes + 2 * n * eye_crop * eye_crop * 4, right_box, px, py, eye_crop, rgb);
-        lay_patch(eyes + (2 * n + 1) * eye_crop * eye_crop * 4, left_box, px, py, eye_crop, rgb);
+        const unsigned char* pixel = from + (static_cast<u64>(y) * size + x) * 3;
+        lay_patch(mouth + n * mouth_crop * mouth_crop * 4, mouth_box, px, py, mouth_crop, pixel, rgb);
+        lay_patch(eyes + 2 * n * eye_crop * eye_crop * 4, right_box, px, py, eye_crop, pixel, rgb);
+        lay_patch(eyes + (2 * n + 1) * eye_crop * eye_crop * 4, left_box, px, py, eye_crop, pixel, rgb);
         for (int c = 0; c < 3; ++c) {
             rgb[c] = fminf(fmaxf(rgb[c], 0.0f), 255.0f);
             mean[c] += 0.25f * rgb[c];
@@ -209,9 +207,9 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
     extern "C" __global__ void live_base_##suffix(const T* head, T* base, unsigned int count, int side) {             \
         live_base<T>(head, base, count, side);                                                                        \
     }                                                                                                                 \
-    extern "C" __global__ void live_patch_##suffix(const T* input, const T* head, const float* window, T* patch,      \
-                                                   unsigned int count, int crop) {                                    \
-        live_patch<T>(input, head, window, patch, count, crop);                                                       \
+    extern "C" __global__ void live_patch_##suffix(const T* head, const float* window, T* patch, unsigned int count,  \
+                                                   int crop) {                                                        \
+        live_patch<T>(head, window, patch, count, crop);                                                              \
     }                                                                                                                 \
     extern "C" __global__ void live_finish_##suffix(                                                                  \
         const unsigned char* picture, const float* residual, const T* base, const T* mouth, const T* eyes,            \

@@ -76,22 +76,22 @@ def base_change(kernels: Kernels, head: DeviceArray, out: DeviceArray) -> None:
     kernels.launch(f"live_base_{value_suffix(out)}", count, head, out, np.uint32(count), np.int32(out.shape[1]))
 
 
-def patch(kernels: Kernels, folded: DeviceArray, head: DeviceArray, window: DeviceArray, out: DeviceArray) -> None:
-    """A region network's picture.
+def patch(kernels: Kernels, head: DeviceArray, window: DeviceArray, out: DeviceArray) -> None:
+    """What a region network adds to the geometric picture.
 
     Args:
         kernels: where to run.
-        folded: of `crops`. head: (M, crop/2, crop/2, 16).
+        head: (M, crop/2, crop/2, 16).
         window: float32 (crop, crop), multiplies the mask.
-        out: (M, crop, crop, 4), written: colour −1…1 times mask, and mask.
+        out: (M, crop, crop, 4), written: change (1 = 127.5 levels) times mask, and mask.
     """
-    _check(folded, head, window, out)
-    crop = out.shape[1]
-    if head.shape != (*folded.shape[:3], HEAD_CHANNELS) or window.shape != (crop, crop):
-        raise ValueError(f"head {head.shape}, input {folded.shape} and window {window.shape} do not fit")
-    count = out.shape[0] * crop * crop
+    _check(head, window, out)
+    count, crop = out.shape[0], out.shape[1]
+    if head.shape != (count, crop // 2, crop // 2, HEAD_CHANNELS) or window.shape != (crop, crop):
+        raise ValueError(f"head {head.shape}, window {window.shape} and patches {out.shape} do not fit")
+    count *= crop * crop
     name = f"live_patch_{value_suffix(out)}"
-    kernels.launch(name, count, folded, head, window, out, np.uint32(count), np.int32(crop))
+    kernels.launch(name, count, head, window, out, np.uint32(count), np.int32(crop))
 
 
 def finish(

@@ -1,7 +1,7 @@
 """From network outputs to the finished picture, at the resolution of the geometric picture whatever the networks' own.
 
-The base network's change is smooth and added, so skin and hair keep the photo's sharpness; mouth and eyes are laid over
-with their masks, because what the geometric picture shows there may be wrong in every detail.
+All changes are added, so that detail finer than the networks' pictures stays: the photo's hair, skin and lips are sharp at
+any size. Mouth and eyes replace what the base network made of them.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from live.frames import FloatArray, Image
+from live.render.live_network.inputs import FrameArrays
 from live.render.live_network.regions import Regions
 from live.render.live_network.runtime import Arrays
 
@@ -17,11 +18,12 @@ STILL = 0.02
 """Displacements below this many pixels of the picture are not worth resampling it."""
 
 
-def finish(picture: Image, outputs: Arrays, regions: Regions) -> Image:
+def finish(picture: Image, inputs: FrameArrays, outputs: Arrays, regions: Regions) -> Image:
     """Blend one frame.
 
     Args:
         picture: the geometric picture, uint8 (S, S, 3), any S.
+        inputs: what the networks saw of it.
         outputs: `tensors.FRAME_OUTPUTS`, or only `tensors.DETAIL_OUTPUTS`.
         regions: of this frame.
 
@@ -34,12 +36,13 @@ def finish(picture: Image, outputs: Arrays, regions: Regions) -> Image:
     else:
         canvas = picture.copy()
     crops = (
-        (regions.mouth, outputs["mouth_rgb"][0], outputs["mouth_mask"][0, 0]),
-        (regions.right_eye, outputs["eyes_rgb"][0], outputs["eyes_mask"][0, 0]),
-        (regions.left_eye, outputs["eyes_rgb"][1], outputs["eyes_mask"][1, 0]),
+        (regions.mouth, inputs.mouth, outputs["mouth_rgb"][0], outputs["mouth_mask"][0, 0]),
+        (regions.right_eye, inputs.eyes[0], outputs["eyes_rgb"][0], outputs["eyes_mask"][0, 0]),
+        (regions.left_eye, inputs.eyes[1], outputs["eyes_rgb"][1], outputs["eyes_mask"][1, 0]),
     )
-    for box, rgb, mask in crops:
-        box.paste(canvas, rgb.transpose(1, 2, 0) * np.float32(127.5) + np.float32(127.5), mask)
+    for box, seen, rgb, mask in crops:
+        change = mask * (rgb - seen[:3]) * np.float32(127.5)
+        box.lay(canvas, picture, change.transpose(1, 2, 0), mask)
     return canvas
 
 

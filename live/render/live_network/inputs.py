@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import cv2
 import numpy as np
@@ -11,6 +12,10 @@ from live.frames import FloatArray, Image
 from live.render.live_network.config import LiveConfig
 from live.render.live_network.regions import Regions
 from live.render.prior import MotionPrior
+
+CROP_SOURCE: Final = 256
+"""Side of the pictures that training cuts its crops from, pixels. Larger ones are shrunk first: skipping their pixels
+would alias."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,16 @@ def shrink(image: Image, side: int) -> Image:
     return np.asarray(cv2.resize(image, (side, side), interpolation=method), np.uint8)
 
 
+def at_most(image: Image, side: int) -> Image:
+    """A square picture, shrunk to `side` if it is larger."""
+    return shrink(image, min(side, image.shape[0]))
+
+
 def portrait_arrays(portrait: Image, regions: Regions, config: LiveConfig) -> tuple[FloatArray, FloatArray, FloatArray]:
     """What enrolment reads: (3, S, S) picture, (3, C, C) mouth, (2, 3, c, c) eyes, from a square RGB portrait."""
-    eyes = [signed(box.cut(portrait, config.eyes.crop)) for box in (regions.right_eye, regions.left_eye)]
-    mouth = signed(regions.mouth.cut(portrait, config.mouth.crop))
+    source = at_most(portrait, CROP_SOURCE)
+    eyes = [signed(box.cut(source, config.eyes.crop)) for box in (regions.right_eye, regions.left_eye)]
+    mouth = signed(regions.mouth.cut(source, config.mouth.crop))
     return signed(shrink(portrait, config.size)), mouth, np.stack(eyes)
 
 
@@ -63,19 +74,20 @@ def frame_arrays(composite: Image, prior: FloatArray, regions: Regions, config: 
     """What a frame reads.
 
     Args:
-        composite: the geometric picture, square, any size; region crops are cut from it at its own resolution.
+        composite: the geometric picture, square, any size.
         prior: float32 (64, 64, 8), packed.
         regions: of the driven face.
         config: sizes.
     """
     guides = np.ascontiguousarray(prior[..., 2:])
+    source = at_most(composite, CROP_SOURCE)
 
     def crop(box_side: int, *names: str) -> FloatArray:
         crops = []
         for name in names:
             box = getattr(regions, name)
             crops.append(
-                np.concatenate([signed(box.cut(composite, box_side)), box.cut(guides, box_side).transpose(2, 0, 1)])
+                np.concatenate([signed(box.cut(source, box_side)), box.cut(guides, box_side).transpose(2, 0, 1)])
             )
         return np.stack(crops)
 

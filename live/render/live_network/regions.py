@@ -53,9 +53,16 @@ class Box:
             return np.asarray(np.concatenate([self.cut(part, crop) for part in parts], axis=-1), picture.dtype)
         return np.asarray(cv2.warpAffine(picture, matrix, (crop, crop), flags=flags, borderMode=edge), picture.dtype)
 
-    def paste(self, picture: Image, rgb: FloatArray, mask: FloatArray) -> None:
-        """Blend `rgb` (C, C, 3) 0…255 with weight `mask` (C, C) 0…1 into `picture` uint8 (S, S, 3), in place."""
-        side, crop = picture.shape[0], rgb.shape[0]
+    def lay(self, canvas: Image, picture: Image, change: FloatArray, mask: FloatArray) -> None:
+        """Lay a changed `picture` over `canvas`, both uint8 (S, S, 3), in place.
+
+        Args:
+            canvas: what is there so far.
+            picture: what was changed, at full resolution: its detail finer than the crop stays.
+            change: float32 (C, C, 3), what to add to it, levels; already multiplied by `mask`.
+            mask: float32 (C, C) 0…1, how much of it to show.
+        """
+        side, crop = canvas.shape[0], change.shape[0]
         corners = self.centre + np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) @ np.stack([self.right, self.down]) / 2
         low = np.clip(np.floor(corners.min(0) * side), 0, side).astype(int)
         high = np.clip(np.ceil(corners.max(0) * side), 0, side).astype(int)
@@ -65,11 +72,12 @@ class Box:
         # The matrix leads from the crop to the picture; the window of the picture starts at `low`.
         matrix[:, 2] -= low
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
-        layer = np.concatenate([rgb * mask[..., None], mask[..., None]], axis=2).astype(np.float32, copy=False)
+        layer = np.dstack([change, mask]).astype(np.float32, copy=False)
         layer = np.asarray(cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
-        target = picture[low[1] : high[1], low[0] : high[0]]
-        mixed = target * (1 - layer[..., 3:]) + layer[..., :3]
-        target[...] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
+        window = (slice(low[1], high[1]), slice(low[0], high[0]))
+        share = layer[..., 3:]
+        mixed = canvas[window] * (1 - share) + picture[window] * share + layer[..., :3]
+        canvas[window] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class NeuralRenderer:
         outputs = self._runtime.frame(inputs)
         motion.trace.stamp("network", start)
         start = time.monotonic_ns()
-        picture = finish(composition.picture, outputs, composition.regions)
+        picture = finish(composition.picture, arrays, outputs, composition.regions)
         motion.trace.stamp("blend", start)
         return picture
 
