@@ -1,7 +1,7 @@
 """From network outputs to the finished picture, at the resolution of the geometric picture whatever the networks' own.
 
-All changes are added, so that detail finer than the networks' pictures stays: the photo's hair, skin and lips are sharp at
-any size. Mouth and eyes replace what the base network made of them.
+All changes are added, so that detail finer than the networks' pictures stays: the photo's hair, skin and lips are sharp
+at any size. Mouth and eyes replace what the base network made of them.
 """
 
 from __future__ import annotations
