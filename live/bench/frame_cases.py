@@ -68,6 +68,9 @@ def frame_cases(device: ComputeDevice, *, small: bool) -> Iterator[Callable[[], 
         out = torch.empty((batch, *PixelFormat.I420.shape(side, side)), dtype=torch.uint8, device=where)
         program.draw(inputs, slots, out)
         draws.append(noting.launches)
+    if device.is_gpu:
+        # The cases run on streams of their own, on what was drawn here.
+        torch.cuda.synchronize(where)
     for name in dict.fromkeys(name for name, _, _ in draws[0]):
         yield lambda name=name: _case(device, name, draws, f"{batch}x{side}²")  # type: ignore[misc]
 
