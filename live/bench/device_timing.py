@@ -87,6 +87,7 @@ class DeviceTimer:
         cuda: Any = torch.cuda
         stream, graph = cuda.Stream(self.device), cuda.CUDAGraph()
         calls = list(variants) * max(1, -(-GRAPH_CALLS // len(variants)))
+        cuda.synchronize(self.device)  # what the work reads was made on another stream
         with cuda.stream(stream):
             for work in variants:
                 work()
