@@ -52,7 +52,7 @@ step() {
     step machine 20 bash -c "nvidia-smi || true; $python -c 'import torch, numpy; print(torch.__version__, numpy.__version__)'"
     step tests 160 "$python" -m pytest -q -p no:cacheprovider -rs \
         tests/test_kernel_build.py tests/test_kernel_sampling.py tests/test_kernel_meshes.py tests/test_kernel_norms.py \
-        tests/test_kernel_output.py tests/test_kernel_tables.py tests/test_device_face.py tests/test_cuda_engine.py \
+        tests/test_kernel_output.py tests/test_kernel_tables.py tests/test_kernel_posing.py tests/test_device_face.py tests/test_cuda_engine.py \
         tests/test_cuda_live.py tests/test_cuda_renderer.py tests/test_batcher.py tests/test_batch_planner.py
     step render 200 "$python" -m live.bench.render_cuda --device $device $batches \
         --parts kernels,published,live,frames,baselines --budget 150 --out "$results"
