@@ -7,14 +7,12 @@ is never held longer than that, measured from its arrival, nor past its deadline
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import Final
 
 SMOOTHING: Final = 0.2
 """Weight of the newest measurement of a batch's cost and of a session's period."""
-
-GONE_AFTER: Final = 4.0
-"""Periods without a frame after which a session is not waited for."""
 
 
 class CostModel:
@@ -84,6 +82,11 @@ class BatchPlanner:
         self._max_batch = max_batch
         self._costs = costs
         self._members: dict[int, _Member] = {}
+        # Apart, because planning happens at every arrival, and most members are between frames then.
+        self._pending: dict[int, _Member] = {}
+        # When members between frames are expected, soonest first: time, turn, session. Whoever came or left meanwhile
+        # no longer has that turn.
+        self._coming: list[tuple[float, int, int]] = []
         self._turns = 0
 
     def join(self, session: int) -> None:
@@ -93,6 +96,7 @@ class BatchPlanner:
     def leave(self, session: int) -> None:
         """Forget a session, with its pending frame."""
         self._members.pop(session, None)
+        self._pending.pop(session, None)
 
     def arrive(self, session: int, now: float, deadline: float) -> None:
         """A session's frame is ready to be rendered and should be finished by `deadline`."""
@@ -101,35 +105,39 @@ class BatchPlanner:
             gap = now - member.last_arrival
             member.period = gap if member.period is None else member.period + SMOOTHING * (gap - member.period)
         member.arrived, member.last_arrival, member.deadline = now, now, deadline
+        self._pending[session] = member
 
     def plan(self, now: float) -> Plan:
         """What an idle device should do now."""
-        pending = [(m.turn, m.arrived, s) for s, m in self._members.items() if m.arrived is not None]
-        if not pending:
+        if not self._pending:
             return Plan((), None)
-        if len(pending) < self._max_batch and (wake := self._worth_waiting(len(pending), now)) is not None:
+        count = len(self._pending)
+        if count < self._max_batch and (wake := self._worth_waiting(now)) is not None:
             return Plan((), wake)
         # Longest not served first: with more sessions than places everybody has his turn.
-        chosen = tuple(session for _, _, session in sorted(pending)[: self._max_batch])
+        order = sorted((m.turn, m.arrived, session) for session, m in self._pending.items())
+        chosen = tuple(session for _, _, session in order[: self._max_batch])
         for session in chosen:
-            self._members[session].arrived = None
+            member = self._pending.pop(session)
             self._turns += 1
-            self._members[session].turn = self._turns
+            member.turn, member.arrived = self._turns, None
+            if member.last_arrival is not None and member.period is not None:
+                heapq.heappush(self._coming, (member.last_arrival + member.period, member.turn, session))
         return Plan(chosen, None)
 
-    def _worth_waiting(self, count: int, now: float) -> float | None:
+    def _worth_waiting(self, now: float) -> float | None:
         """Until when, if the next frame's arrival is worth holding those that are here."""
-        waiting = [m for m in self._members.values() if m.arrived is not None]
+        count, waiting = len(self._pending), self._pending.values()
         oldest = min(m.arrived for m in waiting if m.arrived is not None)
         tightest = min(m.deadline for m in waiting) - self._costs.seconds(count + 1)
         limit = min(oldest + self._costs.saving(count), tightest)
-        coming = [
-            m.last_arrival + m.period
-            for m in self._members.values()
-            if m.arrived is None
-            and m.last_arrival is not None
-            and m.period is not None
-            and now - m.last_arrival < GONE_AFTER * m.period
-        ]
-        soon = [at for at in coming if now < at <= limit]
-        return min(soon) if soon else None
+        if limit <= now:
+            return None
+        while self._coming:
+            at, turn, session = self._coming[0]
+            member = self._members.get(session)
+            if at > now and member is not None and member.arrived is None and member.turn == turn:
+                return at if at <= limit else None
+            # He came, left, or is late: then nobody knows when he will come.
+            heapq.heappop(self._coming)
+        return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 from live.frames import FloatArray, MotionFrame
@@ -28,15 +26,15 @@ class MotionWindow:
 
     def __init__(self, rest: MotionFrame) -> None:
         self._rest = motion_vector(rest)
-        self._frames: deque[FloatArray] = deque(maxlen=WINDOW)
+        self._window: FloatArray | None = None
 
     def push(self, motion: MotionFrame) -> FloatArray:
-        """Add the newest frame; returns float32 (74, 6), oldest first."""
-        self._frames.append(motion_vector(motion) - self._rest)
-        missing = WINDOW - len(self._frames)
-        window = np.stack([self._frames[0]] * missing + list(self._frames), axis=1)
-        assert window.shape == (MOTION, WINDOW)
-        return window
+        """Add the newest frame; returns float32 (74, 6), oldest first, not to be changed."""
+        newest = (motion_vector(motion) - self._rest)[:, None]
+        before = np.repeat(newest, WINDOW, axis=1) if self._window is None else self._window
+        self._window = np.concatenate([before[:, 1:], newest], axis=1)
+        assert self._window.shape == (MOTION, WINDOW)
+        return self._window
 
 
 def mirror() -> tuple[list[int], list[float]]:
