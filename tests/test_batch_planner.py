@@ -128,3 +128,24 @@ class TestPlanner:
         made.arrive(0, 1.0, 1.04)
         made.leave(0)
         assert made.plan(1.0).start == ()
+
+    def test_what_it_remembers_does_not_grow_with_time(self) -> None:
+        """Neither where waiting never pays, so that nothing is ever looked up, nor where sessions come and go."""
+        plan = planner(4, costs(_1=0.001, _2=0.002))
+        for frame in range(200):
+            for session in range(4):
+                now = 0.04 * frame + 0.01 * session
+                plan.arrive(session, now, now + 0.04)
+                assert plan.plan(now).start == (session,)
+        assert len(plan._coming) <= 8
+
+    def test_of_several_that_are_expected_the_soonest_counts(self) -> None:
+        plan = planner(3, costs(_1=0.02, _2=0.02, _3=0.02))
+        for start in (0.0, 0.1):
+            for session, offset in ((0, 0.0), (1, 0.012), (2, 0.006)):
+                plan.arrive(session, start + offset, start + offset + 1)
+                plan.plan(start + offset + 0.03)
+        plan.arrive(0, 0.2, 1.2)
+        assert plan.plan(0.2).wake == pytest.approx(0.206)
+        plan.leave(2)
+        assert plan.plan(0.2).wake == pytest.approx(0.212)

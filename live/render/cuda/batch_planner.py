@@ -117,6 +117,8 @@ class BatchPlanner:
         # Longest not served first: with more sessions than places everybody has his turn.
         order = sorted((m.turn, m.arrived, session) for session, m in self._pending.items())
         chosen = tuple(session for _, _, session in order[: self._max_batch])
+        while self._coming and self._coming[0][0] <= now:  # late: nobody knows when they will come
+            heapq.heappop(self._coming)
         for session in chosen:
             member = self._pending.pop(session)
             self._turns += 1
@@ -138,6 +140,5 @@ class BatchPlanner:
             member = self._members.get(session)
             if at > now and member is not None and member.arrived is None and member.turn == turn:
                 return at if at <= limit else None
-            # He came, left, or is late: then nobody knows when he will come.
             heapq.heappop(self._coming)
         return None
