@@ -19,6 +19,9 @@ if [ "${1:-}" = "--dry" ]; then
 else
     device=cuda sessions="--device cuda --seconds 4" batches="--batches 1,4,16,64" results=benchmarks/results
 fi
+# Tests run side by side where pytest-xdist is at hand: most of them are the processor's.
+workers=""
+if [ "$(nproc)" -ge 8 ] && "$python" -c "import xdist" 2>/dev/null; then workers="-n 4"; fi
 mkdir -p "$results"
 log=$results/gpu.log
 : >"$log"
@@ -46,20 +49,21 @@ step() {
     if [ -n "${OUT:-}" ]; then mkdir -p "$OUT" && cp "$results"/* "$OUT"/ 2>/dev/null; fi
 }
 
-# $batches and $sessions hold several words on purpose.
+# $batches, $sessions and $workers hold several words on purpose.
 # shellcheck disable=SC2086
 {
     step machine 20 bash -c "nvidia-smi || true; $python -c 'import torch, numpy; print(torch.__version__, numpy.__version__)'"
-    step tests 160 "$python" -m pytest -q -p no:cacheprovider -rs \
+    step tests 180 "$python" -m pytest -q -p no:cacheprovider -rs $workers \
         tests/test_kernel_build.py tests/test_kernel_sampling.py tests/test_kernel_meshes.py tests/test_kernel_norms.py \
-        tests/test_kernel_output.py tests/test_kernel_tables.py tests/test_kernel_posing.py tests/test_device_face.py tests/test_cuda_engine.py \
-        tests/test_cuda_live.py tests/test_cuda_renderer.py tests/test_batcher.py tests/test_batch_planner.py
-    step render 200 "$python" -m live.bench.render_cuda --device $device $batches \
-        --parts kernels,published,live,frames,baselines --budget 150 --out "$results"
+        tests/test_kernel_output.py tests/test_kernel_tables.py tests/test_kernel_posing.py tests/test_device_face.py \
+        tests/test_cuda_engine.py tests/test_cuda_live.py tests/test_cuda_renderer.py tests/test_batcher.py \
+        tests/test_batch_planner.py
+    step render 190 "$python" -m live.bench.render_cuda --device $device $batches \
+        --parts kernels,published,live,frames,baselines --budget 140 --out "$results"
     step sessions 90 "$python" -m live.bench.sessions $sessions --out "$results"
     step sessions-geometry 80 "$python" -m live.bench.sessions $sessions --program geometry --out "$results"
-    step compile 110 "$python" -m live.bench.render_cuda --device $device --batches 1 --name compile \
-        --parts published,live,compile --budget 80 --out "$results"
+    step compile 90 "$python" -m live.bench.render_cuda --device $device --batches 1 --name compile \
+        --parts published,live,compile --budget 60 --out "$results"
 }
 
 echo "== done in $((SECONDS - began)) s; results in $results${OUT:+ and $OUT}"
