@@ -133,7 +133,8 @@ class TestOnTheProcessor:
         engine = engine_for(open_device("cpu"), SMALL, 64)
         for slot, scene in enumerate(scenes):
             scene.enroll(engine, slot)
-        clean = engine.render([(1, scenes[1].inputs)])[0]
+        # The same number of frames: how many there are may change how they round.
+        clean = engine.render([(slot, scene.inputs) for slot, scene in enumerate(scenes)])[1].copy()
         spoiled = {**scenes[0].inputs, "window": np.full((74, 6), np.nan, np.float32)}
         pictures = engine.render([(0, spoiled), (1, scenes[1].inputs)])
         assert (pictures[1] == clean).all()

@@ -24,6 +24,7 @@ from live.render.live_network.motion_window import MotionWindow, mirror  # noqa:
 from live.render.live_network.onnx_export import export_onnx  # noqa: E402
 from live.render.live_network.onnxruntime_runtime import OnnxRuntimeRuntime  # noqa: E402
 from live.render.live_network.openvino_runtime import OpenVinoRuntime  # noqa: E402
+from live.render.live_network.patch import Patch  # noqa: E402
 from live.render.live_network.regions import Box, Regions  # noqa: E402
 from live.render.live_network.weights import load_weights, save_weights  # noqa: E402
 
@@ -216,7 +217,7 @@ def test_box_lays_over_what_it_cut() -> None:
     mask = np.zeros((64, 64), np.float32)
     mask[8:-8, 8:-8] = 1
     canvas = np.zeros((128, 128, 3), np.uint8)
-    box.lay(canvas, np.zeros_like(canvas), crop * mask[..., None], mask)
+    box.lay(canvas, np.zeros_like(canvas), Patch(crop * mask[..., None], mask, mask))
     np.testing.assert_allclose(canvas[58:62, 64:69], picture[58:62, 64:69], atol=0.6)
     assert not canvas[:30].any()
 
@@ -226,14 +227,30 @@ def test_laying_keeps_what_is_finer_than_the_crop() -> None:
     picture = random.integers(60, 190, (256, 256, 3), dtype=np.uint8)
     canvas = random.integers(0, 256, picture.shape, dtype=np.uint8)
     box = Box(np.array([0.5, 0.5], np.float32), np.array([0.5, 0], np.float32), np.array([0, 0.5], np.float32))
-    box.lay(canvas, picture, np.full((32, 32, 3), 20, np.float32), np.ones((32, 32), np.float32))
+    everywhere = np.ones((32, 32), np.float32)
+    box.lay(canvas, picture, Patch(np.full((32, 32, 3), 20, np.float32), everywhere, everywhere))
     np.testing.assert_array_equal(canvas[80:176, 80:176], picture[80:176, 80:176] + 20)
+
+
+def test_made_up_detail_is_replaced_and_the_photo_s_kept() -> None:
+    random = np.random.default_rng(4)
+    seen = random.uniform(-1, 1, (9, 32, 32)).astype(np.float32)
+    seen[5] = 0
+    seen[5, :, 16:] = 1
+    rgb, mask = random.uniform(-1, 1, (3, 32, 32)).astype(np.float32), np.full((32, 32), 0.5, np.float32)
+    patch = Patch.of(seen, rgb, mask, 2)
+    levels = (rgb.transpose(1, 2, 0) + 1) * 127.5
+    old = (seen[:3].transpose(1, 2, 0) + 1) * 127.5
+    np.testing.assert_allclose(patch.change[:, :16], 0.5 * (levels - old)[:, :16], atol=1e-3)
+    np.testing.assert_allclose(patch.change[:, 16:], 0.5 * levels[:, 16:], atol=1e-3)
+    assert (patch.own[:, :16] == 0.5).all() and (patch.own[:, 16:] == 0).all()
 
 
 def test_box_beyond_the_picture_lays_nothing() -> None:
     box = Box(np.array([3.0, 3.0], np.float32), np.array([0.2, 0], np.float32), np.array([0, 0.2], np.float32))
     canvas = np.ones((32, 32, 3), np.uint8)
-    box.lay(canvas, canvas, np.zeros((16, 16, 3), np.float32), np.ones((16, 16), np.float32))
+    ones = np.ones((16, 16), np.float32)
+    box.lay(canvas, canvas, Patch(np.zeros((16, 16, 3), np.float32), ones, ones))
     assert (canvas == 1).all()
 
 

@@ -98,19 +98,27 @@ LIVE_DEVICE void live_base(const T* head, T* base, unsigned int count, int side)
     store(to + 3, mask);
 }
 
-// count = crops * crop². What a region network adds → patch (crops, crop, crop, 4): change times mask, and mask.
-// input (crops, crop/2, crop/2, 40) and head (…, 16) folded; window (crop, crop) fades the mask out at the edge.
+// count = crops * crop². What a region network adds → patch (crops, crop, crop, 5): change times mask, mask, and how much of
+// the geometric picture's own detail stays. input (crops, crop/2, crop/2, 40) and head (…, 16) folded; window (crop, crop)
+// fades the mask out at the edge; `guide` is the guide that says where the picture is drawn, none if negative.
 template <typename T>
-LIVE_DEVICE void live_patch(const T* head, const float* window, T* patch, unsigned int count, int crop) {
+LIVE_DEVICE void live_patch(const T* input, const T* head, const float* window, T* patch, unsigned int count, int crop,
+                            int guide, float gain) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int x = static_cast<int>(i % crop), y = static_cast<int>((i / crop) % crop), cells = crop / 2;
     const u64 n = i / (static_cast<unsigned int>(crop) * crop);
+    const T* seen = input + n * cells * cells * 40;
     const T* change = head + n * cells * cells * 16;
     const float mask = sigmoid(load(change + folded(x, y, 3, cells, 16))) * load(window + y * crop + x);
-    T* to = patch + static_cast<u64>(i) * 4;
-    for (int c = 0; c < 3; ++c) store(to + c, load(change + folded(x, y, c, cells, 16)) * mask);
+    const float drawn = guide < 0 ? 0.0f : fminf(gain * load(seen + folded(x, y, 3 + guide, cells, 40)), 1.0f);
+    T* to = patch + static_cast<u64>(i) * 5;
+    for (int c = 0; c < 3; ++c) {
+        const float old = load(seen + folded(x, y, c, cells, 40));
+        store(to + c, (load(change + folded(x, y, c, cells, 16)) + drawn * (old + 1.0f)) * mask);
+    }
     store(to + 3, mask);
+    store(to + 4, mask * (1.0f - drawn));
 }
 
 // Lays the changed geometric picture (`pixel`, 0…255) over `rgb` at (px, py), picture sides; nothing outside the box.
@@ -123,14 +131,14 @@ LIVE_DEVICE void lay_patch(const T* patch, const Box& box, float px, float py, i
     const float u = (tx + 0.5f) * crop - 0.5f, v = (ty + 0.5f) * crop - 0.5f;
     if (!(u > -1.0f && u < crop && v > -1.0f && v < crop)) return;
     const Taps taps = make_taps(u, v, crop, crop, 0);
-    const float mask = gather(patch, taps, 3, 4, 1);
+    const float mask = gather(patch, taps, 3, 5, 1), kept = gather(patch, taps, 4, 5, 1);
     for (int c = 0; c < 3; ++c)
-        rgb[c] = rgb[c] * (1.0f - mask) + pixel[c] * mask + gather(patch, taps, c, 4, 1) * 127.5f;
+        rgb[c] = rgb[c] * (1.0f - mask) + pixel[c] * kept + gather(patch, taps, c, 5, 1) * 127.5f;
 }
 
 // count = batch * (S/2)². The geometric picture displaced by the residual, the base network's picture enlarged over it
-// by its mask, mouth and eyes over that; as bytes. mouth (batch, M, M, 4),
-// eyes (batch * 2, E, E, 4), boxes (batch, 3, 6): mouth, right eye, left eye.
+// by its mask, mouth and eyes over that; as bytes. mouth (batch, M, M, 5),
+// eyes (batch * 2, E, E, 5), boxes (batch, 3, 6): mouth, right eye, left eye.
 template <typename T>
 LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual, const T* base, const T* mouth,
                              const T* eyes, const float* boxes, unsigned char* out, unsigned int count, int size,
@@ -182,9 +190,9 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
         const float px = (static_cast<float>(x) + 0.5f) / static_cast<float>(size);
         const float py = (static_cast<float>(y) + 0.5f) / static_cast<float>(size);
         const unsigned char* pixel = from + (static_cast<u64>(y) * size + x) * 3;
-        lay_patch(mouth + n * mouth_crop * mouth_crop * 4, mouth_box, px, py, mouth_crop, pixel, rgb);
-        lay_patch(eyes + 2 * n * eye_crop * eye_crop * 4, right_box, px, py, eye_crop, pixel, rgb);
-        lay_patch(eyes + (2 * n + 1) * eye_crop * eye_crop * 4, left_box, px, py, eye_crop, pixel, rgb);
+        lay_patch(mouth + n * mouth_crop * mouth_crop * 5, mouth_box, px, py, mouth_crop, pixel, rgb);
+        lay_patch(eyes + 2 * n * eye_crop * eye_crop * 5, right_box, px, py, eye_crop, pixel, rgb);
+        lay_patch(eyes + (2 * n + 1) * eye_crop * eye_crop * 5, left_box, px, py, eye_crop, pixel, rgb);
         for (int c = 0; c < 3; ++c) {
             rgb[c] = fminf(fmaxf(rgb[c], 0.0f), 255.0f);
             mean[c] += 0.25f * rgb[c];
@@ -207,9 +215,9 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
     extern "C" __global__ void live_base_##suffix(const T* head, T* base, unsigned int count, int side) {             \
         live_base<T>(head, base, count, side);                                                                        \
     }                                                                                                                 \
-    extern "C" __global__ void live_patch_##suffix(const T* head, const float* window, T* patch, unsigned int count,  \
-                                                   int crop) {                                                        \
-        live_patch<T>(head, window, patch, count, crop);                                                              \
+    extern "C" __global__ void live_patch_##suffix(const T* input, const T* head, const float* window, T* patch,      \
+                                                   unsigned int count, int crop, int guide, float gain) {             \
+        live_patch<T>(input, head, window, patch, count, crop, guide, gain);                                          \
     }                                                                                                                 \
     extern "C" __global__ void live_finish_##suffix(                                                                  \
         const unsigned char* picture, const float* residual, const T* base, const T* mouth, const T* eyes,            \

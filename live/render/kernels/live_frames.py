@@ -14,6 +14,9 @@ CROP_CHANNELS = 40
 HEAD_CHANNELS = 16
 """Channels of a network's output: 3 colours and mask of 4 pixels."""
 
+PATCH_CHANNELS = 5
+"""Change, mask, and the share of the geometric picture's own detail."""
+
 
 def composite(kernels: Kernels, picture: DeviceArray, out: DeviceArray) -> None:
     """Shrink and fold the geometric picture.
@@ -76,22 +79,36 @@ def base_change(kernels: Kernels, head: DeviceArray, out: DeviceArray) -> None:
     kernels.launch(f"live_base_{value_suffix(out)}", count, head, out, np.uint32(count), np.int32(out.shape[1]))
 
 
-def patch(kernels: Kernels, head: DeviceArray, window: DeviceArray, out: DeviceArray) -> None:
-    """What a region network adds to the geometric picture.
+def patch(
+    kernels: Kernels,
+    folded: DeviceArray,
+    head: DeviceArray,
+    window: DeviceArray,
+    out: DeviceArray,
+    *,
+    guide: int | None = None,
+    gain: float = 1.0,
+) -> None:
+    """What a region network adds to the geometric picture; see `live_network.blending.Patch`.
 
     Args:
         kernels: where to run.
-        head: (M, crop/2, crop/2, 16).
+        folded: of `crops`. head: (M, crop/2, crop/2, 16).
         window: float32 (crop, crop), multiplies the mask.
-        out: (M, crop, crop, 4), written: change (1 = 127.5 levels) times mask, and mask.
+        out: (M, crop, crop, 5), written: change (1 = 127.5 levels) times mask, mask, and the share of own detail.
+        guide: number of the guide that says where the picture is drawn, not photographed; None = nowhere.
+        gain: multiplies the guide, before it is clipped to 1.
     """
-    _check(head, window, out)
+    _check(folded, head, window, out)
     count, crop = out.shape[0], out.shape[1]
-    if head.shape != (count, crop // 2, crop // 2, HEAD_CHANNELS) or window.shape != (crop, crop):
-        raise ValueError(f"head {head.shape}, window {window.shape} and patches {out.shape} do not fit")
-    count *= crop * crop
-    name = f"live_patch_{value_suffix(out)}"
-    kernels.launch(name, count, head, window, out, np.uint32(count), np.int32(crop))
+    if head.shape != (*folded.shape[:3], HEAD_CHANNELS) or window.shape != (crop, crop):
+        raise ValueError(f"head {head.shape}, input {folded.shape} and window {window.shape} do not fit")
+    if out.shape != (len(head), crop, crop, PATCH_CHANNELS):
+        raise ValueError(f"patches must be {(len(head), crop, crop, PATCH_CHANNELS)}, not {out.shape}")
+    numbers = np.uint32(count * crop * crop), np.int32(crop), np.int32(-1 if guide is None else guide)
+    kernels.launch(
+        f"live_patch_{value_suffix(out)}", count * crop * crop, folded, head, window, out, *numbers, np.float32(gain)
+    )
 
 
 def finish(

@@ -1,7 +1,7 @@
 """From network outputs to the finished picture, at the resolution of the geometric picture whatever the networks' own.
 
-All changes are added, so that detail finer than the networks' pictures stays: the photo's hair, skin and lips are sharp
-at any size. Mouth and eyes replace what the base network made of them.
+Changes are added, so that detail finer than the networks' pictures stays: the photo's hair, skin and lips are sharp at
+any size. Mouth and eyes (`patch.py`) replace what the base network made of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 
 from live.frames import FloatArray, Image
 from live.render.live_network.inputs import FrameArrays
+from live.render.live_network.patch import DRAWN_GUIDES, Patch
 from live.render.live_network.regions import Regions
 from live.render.live_network.runtime import Arrays
 
@@ -35,14 +36,12 @@ def finish(picture: Image, inputs: FrameArrays, outputs: Arrays, regions: Region
         overlay(picture, outputs["residual"][0], outputs["change"][0], canvas)
     else:
         canvas = picture.copy()
-    crops = (
-        (regions.mouth, inputs.mouth, outputs["mouth_rgb"][0], outputs["mouth_mask"][0, 0]),
-        (regions.right_eye, inputs.eyes[0], outputs["eyes_rgb"][0], outputs["eyes_mask"][0, 0]),
-        (regions.left_eye, inputs.eyes[1], outputs["eyes_rgb"][1], outputs["eyes_mask"][1, 0]),
-    )
-    for box, seen, rgb, mask in crops:
-        change = mask * (rgb - seen[:3]) * np.float32(127.5)
-        box.lay(canvas, picture, change.transpose(1, 2, 0), mask)
+    for box, seen, rgb, mask, guide in (
+        (regions.mouth, inputs.mouth, outputs["mouth_rgb"][0], outputs["mouth_mask"][0, 0], DRAWN_GUIDES[0]),
+        (regions.right_eye, inputs.eyes[0], outputs["eyes_rgb"][0], outputs["eyes_mask"][0, 0], DRAWN_GUIDES[1]),
+        (regions.left_eye, inputs.eyes[1], outputs["eyes_rgb"][1], outputs["eyes_mask"][1, 0], DRAWN_GUIDES[1]),
+    ):
+        box.lay(canvas, picture, Patch.of(seen, rgb, mask, guide))
     return canvas
 
 

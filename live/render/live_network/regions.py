@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from live.frames import FloatArray, Image
 from live.motion.landmark_groups import EYE_INNER_CORNERS, EYE_OUTER_CORNERS, MOUTH_CORNERS
+from live.render.live_network.patch import Patch
 from live.render.posed import PosedFace
 
 MOUTH_SIDE_CM: Final = 8.5
@@ -53,16 +54,15 @@ class Box:
             return np.asarray(np.concatenate([self.cut(part, crop) for part in parts], axis=-1), picture.dtype)
         return np.asarray(cv2.warpAffine(picture, matrix, (crop, crop), flags=flags, borderMode=edge), picture.dtype)
 
-    def lay(self, canvas: Image, picture: Image, change: FloatArray, mask: FloatArray) -> None:
+    def lay(self, canvas: Image, picture: Image, patch: Patch) -> None:
         """Lay a changed `picture` over `canvas`, both uint8 (S, S, 3), in place.
 
         Args:
             canvas: what is there so far.
-            picture: what was changed, at full resolution: its detail finer than the crop stays.
-            change: float32 (C, C, 3), what to add to it, levels; already multiplied by `mask`.
-            mask: float32 (C, C) 0…1, how much of it to show.
+            picture: what was changed, at full resolution.
+            patch: the change.
         """
-        side, crop = canvas.shape[0], change.shape[0]
+        side, crop = canvas.shape[0], patch.mask.shape[0]
         corners = self.centre + np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) @ np.stack([self.right, self.down]) / 2
         low = np.clip(np.floor(corners.min(0) * side), 0, side).astype(int)
         high = np.clip(np.ceil(corners.max(0) * side), 0, side).astype(int)
@@ -72,11 +72,14 @@ class Box:
         # The matrix leads from the crop to the picture; the window of the picture starts at `low`.
         matrix[:, 2] -= low
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
-        layer = np.dstack([change, mask]).astype(np.float32, copy=False)
-        layer = np.asarray(cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
+
+        def enlarge(layer: FloatArray) -> FloatArray:
+            return np.asarray(cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
+
+        layer = enlarge(np.dstack([patch.change, patch.mask]).astype(np.float32, copy=False))
+        own = layer[..., 3] if patch.own is patch.mask else enlarge(patch.own)
         window = (slice(low[1], high[1]), slice(low[0], high[0]))
-        share = layer[..., 3:]
-        mixed = canvas[window] * (1 - share) + picture[window] * share + layer[..., :3]
+        mixed = canvas[window] * (1 - layer[..., 3:]) + picture[window] * own[..., None] + layer[..., :3]
         canvas[window] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
 
 

@@ -1,0 +1,49 @@
+"""What a region network makes of its crop: a change that is added, so that the picture's finer detail stays.
+
+Inside the mouth the geometric picture is drawn from a model, and its fine detail is made up: there the network's
+picture takes its place instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from live.frames import FloatArray
+
+DRAWN_GUIDES: Final = (2, None)
+"""Number of the guide that says where the picture is drawn, in the mouth's and in the eyes' crops."""
+
+DRAWN_GAIN: Final = 2.5
+"""Multiplies that guide, which is coarse, so that the edge of the opening counts as drawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """What a region network makes of a crop, ready to be laid over a picture of any size.
+
+    Attributes:
+        change: float32 (C, C, 3), levels to add, times `mask`.
+        mask: float32 (C, C) 0…1, how much of what was there is covered.
+        own: float32 (C, C) 0…`mask`, how much of the picture itself `change` is added to.
+    """
+
+    change: FloatArray
+    mask: FloatArray
+    own: FloatArray
+
+    @staticmethod
+    def of(seen: FloatArray, rgb: FloatArray, mask: FloatArray, guide: int | None) -> Patch:
+        """From a crop (3 + guides, C, C) −1…1 and the network's `rgb` (3, C, C) −1…1 and `mask` (C, C) for it.
+
+        `guide` is the number of the guide that is 1 where the picture is drawn, not photographed: its detail finer than
+        the crop is not worth keeping there.
+        """
+        change, own = rgb - seen[:3], mask
+        if guide is not None:
+            drawn = np.minimum(seen[3 + guide] * np.float32(DRAWN_GAIN), 1)
+            change = change + drawn * (seen[:3] + 1)
+            own = mask * (1 - drawn)
+        return Patch((mask * change * np.float32(127.5)).transpose(1, 2, 0), mask, own)
