@@ -23,6 +23,8 @@ fi
 workers=""
 if [ "$(nproc)" -ge 8 ] && "$python" -c "import xdist" 2>/dev/null; then workers="-n 4"; fi
 mkdir -p "$results"
+started=$(mktemp)
+trap 'rm -f "$started"' EXIT
 log=$results/gpu.log
 : >"$log"
 failed=""
@@ -46,7 +48,10 @@ step() {
         tail -n 15 "$log" | sed 's/^/   | /'
     fi
     # What there is so far is safe even if the machine goes away.
-    if [ -n "${OUT:-}" ]; then mkdir -p "$OUT" && cp "$results"/* "$OUT"/ 2>/dev/null; fi
+    if [ -n "${OUT:-}" ]; then
+        mkdir -p "$OUT"
+        find "$results" -maxdepth 1 -type f -newer "$started" -exec cp {} "$OUT"/ \;
+    fi
 }
 
 # $batches, $sessions and $workers hold several words on purpose.
