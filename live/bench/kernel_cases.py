@@ -253,7 +253,9 @@ def _live_finish(device: ComputeDevice, batch: int, side: int) -> KernelCase:
     )
     boxes = boxes.to(where).repeat(batch, 1, 1).contiguous()
     out = torch.empty((batch, side, side, 3), dtype=torch.uint8, device=where)
-    base, mouth, eyes = (_random(device, n, 4, s, s) for n, s in ((batch, side), (batch, 96), (2 * batch, 64)))
+    channels = live_frames.PATCH_CHANNELS
+    base = _random(device, batch, 4, side, side)
+    mouth, eyes = (_random(device, n, channels, s, s) for n, s in ((batch, 96), (2 * batch, 64)))
     fewest = _size(residual, boxes, out, base) + batch * side * side * 3
     variants: list[Work] = []
     kept = [_channels_last(x) for x in (base, mouth, eyes)]

@@ -140,6 +140,8 @@ def finish(
         raise ValueError(f"out {out.dtype} {out.shape} does not fit {picture.shape} as {pixel_format.name}")
     if len(mouth) != batch or len(eyes) != 2 * batch or boxes.shape != (batch, 3, 6):
         raise ValueError(f"mouth {mouth.shape}, eyes {eyes.shape} and boxes {boxes.shape} do not fit")
+    if base.shape[3] != 4 or mouth.shape[3] != PATCH_CHANNELS or eyes.shape[3] != PATCH_CHANNELS:
+        raise ValueError(f"channels of base {base.shape}, mouth {mouth.shape} and eyes {eyes.shape} do not fit")
     count = batch * (size // 2) ** 2
     sizes = (size, residual.shape[2], residual.shape[3], base.shape[1], mouth.shape[1], eyes.shape[1])
     kernels.launch(
