@@ -107,7 +107,9 @@ class Batch:
 class Sampler:
     """Crops of `steps` steps, groups drawn by `shares`, short recordings padded by another one."""
 
-    def __init__(self, items: list[Item], shares: dict[str, float], steps: int, batch: int, seed: int) -> None:
+    def __init__(
+        self, items: list[Item], shares: dict[str, float], steps: int, batch: int, seed: int, disguise: bool = True
+    ) -> None:
         self._groups = {g: [i for i in items if i.group == g] for g in shares}
         self._groups = {g: found for g, found in self._groups.items() if found}
         total = sum(shares[g] for g in self._groups)
@@ -117,6 +119,7 @@ class Sampler:
         self._steps, self._batch = steps, batch
         self._random = np.random.default_rng(seed)
         self._warps = warp_matrices()
+        self._disguised = disguise
 
     def _crop(self) -> list[NDArray[np.generic]]:
         parts: list[list[NDArray[np.generic]]] = []
@@ -136,7 +139,7 @@ class Sampler:
             missing -= len(parts[-1][1])
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
-    def _disguise(self, row: NDArray[np.float32]) -> None:
+    def disguise(self, row: NDArray[np.float32]) -> None:
         """Another vocal tract, another microphone, and hidden bands and instants (SpecAugment, Park et al. 2019)."""
         random = self._random
         bands = row.reshape(len(row), 2, FEATURES)  # two feature rows per step
@@ -157,11 +160,12 @@ class Sampler:
         bands[:, :, MELS:] += random.normal(0.0, 0.08, 3).astype(np.float32)
 
     def draw(self) -> Batch:
-        """The next batch, each crop disguised."""
+        """The next batch, each crop disguised unless the sampler was told not to."""
         columns = list(zip(*(self._crop() for _ in range(self._batch)), strict=True))
         features = np.stack(columns[0]).astype(np.float32)
-        for row in features:
-            self._disguise(row)
+        if self._disguised:
+            for row in features:
+                self.disguise(row)
         return Batch(
             torch.from_numpy(features),
             torch.from_numpy(np.stack(columns[1]).astype(np.int64)),

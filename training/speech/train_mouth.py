@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from live.bench.lips import MIDDLE
 from live.motion.face_model import FaceModel
@@ -27,7 +28,7 @@ from live.motion.speech.phone_classes import BILABIAL, CLASSES
 from training.speech import coarticulation
 from training.speech.batches import Batch, Item, Sampler, attach_phones, load_items
 from training.speech.splits import held_out
-from training.speech.stream_net import StreamNet, export
+from training.speech.stream_net import HIDDEN, StreamNet, export
 from training.speech.train_phones import LONGEST_STEP_S, phone_loss, validate
 
 SHARES = {"grid": 0.3, "video": 0.22, "librispeech": 0.2, "kathleen": 0.1, "tts": 0.12, "noise": 0.06}
@@ -142,6 +143,37 @@ def validate_mouth(net: StreamNet, items: list[Item], work: Path, geometry: Geom
     return 0.5 * float(np.median(read)) + 0.25 * float(np.median(free) + np.mean(free)), text
 
 
+@torch.no_grad()
+def hear_once(net: StreamNet, items: list[Item], sampler: Sampler) -> None:
+    """Replace the features of items by what the network hears in them, (T, 192 + 28), in place: it will not change.
+
+    Augmented copies are disguised before; the clean ones (the first of each recording) stay as they are.
+    """
+    net.eval()
+    clean: set[str] = set()
+    for item in tqdm(items, desc="hear", mininterval=10):
+        features = item.features.astype(np.float32)
+        if item.name in clean:
+            sampler.disguise(features)
+        clean.add(item.name)
+        heard, logits, _ = net.hear(torch.from_numpy(features)[None], net.first_state())
+        item.features = torch.cat((heard[0], logits[0]), 1).numpy().astype(np.float16)
+    net.train()
+
+
+def choose(items: list[Item], most: int) -> list[Item]:
+    """All that was filmed, and at most `most` copies of every other group."""
+    order = np.random.default_rng(2).permutation(len(items))
+    counts: dict[str, int] = {}
+    kept = []
+    for index in order:
+        item = items[int(index)]
+        counts[item.group] = counts.get(item.group, 0) + 1
+        if item.group in ("grid", "video") or counts[item.group] <= most:
+            kept.append(item)
+    return sorted(kept, key=lambda item: item.name)
+
+
 def main() -> None:
     """Train for a given time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,6 +181,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=12.0)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--acoustic", type=float, default=0.0, help="rate of what hears, relative to the mouth's")
+    parser.add_argument("--unseen", type=int, default=300, help="copies of each group that nobody filmed")
+    parser.add_argument("--keep-teacher", action="store_true", help="use the coarticulation model of the last run")
     parser.add_argument("--start", default="phones.pt", help="weights to start from, in the work folder")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -162,7 +196,12 @@ def main() -> None:
     held = held_out(items)
     train = [i for i in items if i.name not in held]
     valid = [i for i in items if i.name in held]
-    teacher = coarticulation.fit([i for i in train if i.group in ("grid", "video")])
+    train = choose(train, options.unseen)
+    if options.keep_teacher:
+        teacher = coarticulation.Coarticulation().eval()
+        teacher.load_state_dict(torch.load(options.work / "coarticulation.pt"))
+    else:
+        teacher = coarticulation.fit([i for i in train if i.group in ("grid", "video")])
     for item in train:
         if item.mouth_weight.max() == 0 and (item.phones >= 0).any():
             item.mouth = coarticulation.predict(teacher, item.phones)
@@ -179,7 +218,10 @@ def main() -> None:
     hearing = [p for n, p in net.named_parameters() if not n.startswith(("speak.", "mouth."))]
     groups = [{"params": moving, "share": 1.0}, {"params": hearing, "share": options.acoustic}]
     optimizer = torch.optim.AdamW(groups, lr=options.rate, weight_decay=1e-3)
-    sampler = Sampler(train, SHARES, steps=200, batch=24, seed=int(1000 * options.acoustic) + 1)
+    frozen = options.acoustic == 0
+    sampler = Sampler(train, SHARES, 200, 24, int(1000 * options.acoustic) + 1, disguise=not frozen)
+    if frozen:
+        hear_once(net, train, sampler)
     step, running, best, spent, checked, now = 0, np.zeros(2), 0.0, 0.0, 0.0, time.monotonic()
     while (share := spent / (60 * options.minutes)) < 1.0:
         for group in optimizer.param_groups:
@@ -187,12 +229,14 @@ def main() -> None:
             group["lr"] = options.rate * group["share"] * ramp
         batch = sampler.draw()
         state = net.first_state(len(batch.features))
-        with torch.set_grad_enabled(options.acoustic > 0):
+        if frozen:
+            heard, logits = batch.features.split((HIDDEN, len(CLASSES)), 2)
+        else:
             heard, logits, _ = net.hear(batch.features, state)
         mouth, _ = net.move(heard, logits, state)
         moved = mouth_loss(mouth, batch, geometry)
         spoken = phone_loss(logits, batch, doubt=True, classes=classes)
-        loss = 0.3 * moved + (spoken if options.acoustic > 0 else 0.0)
+        loss = 0.3 * moved + (0.0 if frozen else spoken)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
