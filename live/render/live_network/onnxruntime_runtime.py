@@ -37,7 +37,7 @@ class OnnxRuntimeRuntime:
             self._enroll = ort.InferenceSession(str(enroll_file), options, providers=providers)
             self._frame = ort.InferenceSession(str(frame_file), options, providers=providers)
         except Exception as error:  # onnxruntime raises many types of its own, without a common base
-            raise ModelError(f"ONNX Runtime cannot run the network: {error}.", "Use `--renderer geometric`.") from error
+            raise ModelError(f"ONNX Runtime cannot run the network: {error}.", "Use `--backend geometric`.") from error
         self.config = LiveConfig.from_dict(json.loads(self._frame.get_modelmeta().custom_metadata_map["config"]))
         self._features: Arrays = {}
 

@@ -54,7 +54,7 @@ class OpenVinoRuntime:
                 frame_model = details_only(frame_model)
             self._frame = core.compile_model(frame_model, "CPU", {**options, "INFERENCE_PRECISION_HINT": hint})
         except RuntimeError as error:
-            raise ModelError(f"OpenVINO cannot run the network: {error}.", "Use `--renderer geometric`.") from error
+            raise ModelError(f"OpenVINO cannot run the network: {error}.", "Use `--backend geometric`.") from error
         self.name = f"OpenVINO {hint}"
         self.config = LiveConfig.from_dict(config)
         inputs = (*FEATURES, *FRAME_INPUTS) if base else DETAIL_INPUTS

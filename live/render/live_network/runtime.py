@@ -48,6 +48,6 @@ def graph_files(folder: Path) -> tuple[Path, Path]:
         if not path.is_file():
             raise ModelError(
                 f"The network file {path} is missing.",
-                "Use `--renderer geometric`, or export weights with `python -m training.renderer export`.",
+                "Use `--backend geometric`, or export weights with `python -m training.renderer export`.",
             )
     return paths
