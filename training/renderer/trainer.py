@@ -18,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from live.render.live_network.config import LiveConfig
 from live.render.live_network.model import LivePIRenderer
+from live.render.live_network.runtime import shipped_weights
 from live.render.live_network.weights import load_weights, save_weights
 from training.renderer.cache import CachedSamples
 from training.renderer.face_features import FaceFeatures
@@ -35,8 +36,8 @@ from training.renderer.settings import Settings, Stage
 from training.renderer.validation import validate
 
 LARGEST_GRADIENT = 1.0
-WARM = Path(__file__).parents[1] / "warm" / "live_pirenderer.safetensors"
-"""Weights of an unfinished training; where a machine without a checkpoint begins."""
+WARM = shipped_weights() / "live_pirenderer.safetensors"
+"""Where a machine without a checkpoint begins."""
 PARTS = ("mouth", "eyes", "base")
 STATEFUL = ("model", "average", "judges", "judge_optimiser")
 
