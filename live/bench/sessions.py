@@ -149,7 +149,7 @@ def most_sessions(attempt: Callable[[int], Outcome], counts: list[int]) -> tuple
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the options."""
     parser.add_argument("--device", default="cpu", help="cpu (the default), cuda or cuda:N")
-    parser.add_argument("--renderer", default="auto", help="with --device cpu: which renderer (default: auto)")
+    parser.add_argument("--backend", default="auto", help="with --device cpu: which renderer (default: auto)")
     parser.add_argument("--size", type=int, default=256, help="side of the pictures, pixels (default: 256)")
     parser.add_argument("--counts", default="", help="numbers of sessions to try, e.g. 1,2,4 (default: by device)")
     parser.add_argument("--seconds", type=float, default=6.0, help="how long to run each number (default: 6)")
@@ -221,11 +221,11 @@ def _card_program(args: argparse.Namespace, device: Any, most: int) -> Any:
 def _processor(args: argparse.Namespace) -> Prepared:
     from live.render import create_renderer
 
-    make = _renderers(lambda avatar: create_renderer(avatar, args.renderer, (args.size, args.size)))
+    make = _renderers(lambda avatar: create_renderer(avatar, args.backend, (args.size, args.size)))
     import platform
 
     facts = {"device": platform.processor() or platform.machine(), "slug": "cpu", "dry": False}
-    what = f"renderer {args.renderer}, {args.size}², geometry included"
+    what = f"renderer {args.backend}, {args.size}², geometry included"
     return what, facts, _with_renderers(make, args.seconds), lambda: None
 
 
