@@ -55,7 +55,7 @@ class HeadFlow:
         ModelError: the package's weights are missing or damaged.
     """
 
-    def __init__(self, seed: int = 0, temperature: float = 0.9) -> None:
+    def __init__(self, seed: int = 0, temperature: float = 1.0) -> None:
         try:
             with (files("live") / "assets" / "weights" / "speech_head.npz").open("rb") as file, np.load(file) as data:
                 self._weights = {name: data[name].astype(np.float32) for name in data.files}
