@@ -39,7 +39,7 @@ def _openvino(avatar: Avatar, size: tuple[int, int], *, base: bool = True) -> Re
         from live.render.live_network.openvino_runtime import OpenVinoRuntime
     except ImportError as error:
         raise ModelError("OpenVINO is not installed.", "pip install openvino, or use `onnxruntime`.") from error
-    return NeuralRenderer(avatar, OpenVinoRuntime(folder, base=base), size)
+    return NeuralRenderer(avatar, OpenVinoRuntime(folder, threads=0 if base else 1, base=base), size)
 
 
 def _details(avatar: Avatar, size: tuple[int, int]) -> Renderer:
