@@ -57,7 +57,7 @@ class NeuralRenderer:
         return self._runtime.name
 
     def render(self, motion: MotionFrame) -> Image:
-        """Draw; see `live.protocols.Renderer`. Stamps the geometric stages, then `crops`, `network`, `blend`."""
+        """Draw; see `live.protocols.Renderer`. Stamps the geometric stages, then `crops`, `inference`, `blend`."""
         motion = self._geometric.finite(motion)
         window = self._window.push(motion)
         composition = self._composer.compose(motion)
@@ -73,7 +73,7 @@ class NeuralRenderer:
         motion.trace.stamp("crops", start)
         start = time.monotonic_ns()
         outputs = self._runtime.frame(inputs)
-        motion.trace.stamp("network", start)
+        motion.trace.stamp("inference", start)
         start = time.monotonic_ns()
         picture = finish(composition.picture, arrays, outputs, composition.regions)
         motion.trace.stamp("blend", start)
