@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections import deque
 from typing import Final
@@ -89,7 +90,7 @@ class SpeechQueue:
 async def speak(queue: SpeechQueue, source: RemoteSource) -> None:
     """Hand out sound in real time until cancelled or the session has ended."""
     next_chunk = time.monotonic()
-    spoken = next_chunk - SILENCE
+    spoken = -math.inf
     while source.running:
         now = time.monotonic()
         if now - next_chunk > 0.5:
