@@ -140,4 +140,20 @@ LIVE_DEVICE int window_start(const Windows& w, int opening) {
 }
 LIVE_DEVICE int windows_size(const Windows& w) { return w.mouth * w.mouth + 2 * w.eye * w.eye; }
 
+// Pixel (x, y) of frame n's window of an opening.
+struct WindowPixel {
+    u64 n;
+    int opening, side, x, y;
+};
+
+// The i-th pixel of all windows of a batch.
+LIVE_DEVICE WindowPixel window_pixel(const Windows& w, unsigned int i) {
+    const unsigned int size = windows_size(w);
+    int place = static_cast<int>(i % size), opening = 0;
+    while (opening < 2 && place >= window_start(w, opening + 1)) ++opening;
+    place -= window_start(w, opening);
+    const int side = window_side(w, opening);
+    return {i / size, opening, side, place % side, place / side};
+}
+
 #endif

@@ -247,22 +247,16 @@ extern "C" __global__ void window_masks(const float* outlines, const float* laye
                                         float extent, int mouth_window, int eye_window) {
     const unsigned int i = thread_index();
     if (i >= count) return;
-    const Windows windows = {mouth_window, eye_window};
-    const unsigned int size = windows_size(windows);
-    const u64 n = i / size;
-    int place = static_cast<int>(i % size), opening = 0;
-    while (opening < 2 && place >= window_start(windows, opening + 1)) ++opening;
-    place -= window_start(windows, opening);
-    const float* layer = layers + (n * OPENINGS + opening) * LAYER_SIZE;
-    const int side = window_side(windows, opening);
-    const float x = static_cast<float>(place % side) + layer[LAYER_ORIGIN];
-    const float y = static_cast<float>(place / side) + layer[LAYER_ORIGIN + 1];
+    const WindowPixel at = window_pixel({mouth_window, eye_window}, i);
+    const float* layer = layers + (at.n * OPENINGS + at.opening) * LAYER_SIZE;
+    const float x = static_cast<float>(at.x) + layer[LAYER_ORIGIN];
+    const float y = static_cast<float>(at.y) + layer[LAYER_ORIGIN + 1];
     const float* bounds = layer + LAYER_BOUNDS;
     float cover = 0.0f;
     if (layer[LAYER_DRAWN] != 0.0f && x > bounds[0] * extent - 3.0f && x < bounds[2] * extent + 2.0f &&
         y > bounds[1] * extent - 3.0f && y < bounds[3] * extent + 2.0f)
-        cover = outline_cover(outlines + (n * OUTLINES + outline_start(opening)) * 2, outline_length(opening), extent,
-                              static_cast<int>(x), static_cast<int>(y));
+        cover = outline_cover(outlines + (at.n * OUTLINES + outline_start(at.opening)) * 2,
+                              outline_length(at.opening), extent, static_cast<int>(x), static_cast<int>(y));
     masks[i] = cover;
 }
 
@@ -272,14 +266,9 @@ extern "C" __global__ void window_blur(const float* masks, const float* layers, 
                                        int mouth_window, int eye_window) {
     const unsigned int i = thread_index();
     if (i >= count) return;
-    const Windows windows = {mouth_window, eye_window};
-    const unsigned int size = windows_size(windows);
-    const u64 n = i / size;
-    int place = static_cast<int>(i % size), opening = 0;
-    while (opening < 2 && place >= window_start(windows, opening + 1)) ++opening;
-    place -= window_start(windows, opening);
-    const float* layer = layers + (n * OPENINGS + opening) * LAYER_SIZE;
-    const int side = window_side(windows, opening), x = place % side;
+    const WindowPixel at = window_pixel({mouth_window, eye_window}, i);
+    const float* layer = layers + (at.n * OPENINGS + at.opening) * LAYER_SIZE;
+    const int x = at.x;
     const float* row = masks + i - x;
     for (int s = 0; s < 2; ++s) {
         float sum = 0.0f;
@@ -290,7 +279,7 @@ extern "C" __global__ void window_blur(const float* masks, const float* layers, 
             for (int k = -radius; k <= radius; ++k) {
                 const float w = gauss(k, sigma);
                 total += w;
-                if (x + k >= 0 && x + k < side) sum += w * row[x + k];
+                if (x + k >= 0 && x + k < at.side) sum += w * row[x + k];
             }
             sum /= total;
         }
