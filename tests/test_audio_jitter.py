@@ -105,6 +105,13 @@ def test_the_buffer_grows_with_jitter_and_shrinks_when_the_network_recovers() ->
     assert buffer.target < 0.004
 
 
+def test_a_single_stall_of_a_second_delays_nothing_afterwards() -> None:
+    buffer = AudioJitterBuffer()
+    stalled = [(max(PACKET * n, 11.0 + 0.0005 * (n - 500)) if n >= 500 else PACKET * n, n) for n in range(600)]
+    simulate(stalled, buffer)
+    assert buffer.target == 0.0
+
+
 @pytest.mark.parametrize("ppm", [-200, 200])
 def test_a_skewed_sender_neither_starves_nor_fills_the_buffer(ppm: int) -> None:
     buffer = AudioJitterBuffer()

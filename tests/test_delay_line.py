@@ -139,3 +139,39 @@ def test_media_time_may_have_another_origin_than_the_clock() -> None:
     assert line.underruns == dry_after_settling
     assert line.delay == pytest.approx(5000 + 2 * PERIOD + 0.02, abs=0.045)
     assert line.floor == pytest.approx(line.delay, abs=0.01)
+
+
+def deliver(line: DelayLine, stalls: dict[int, float], seconds: float) -> list[float]:
+    """Chunks of 20 ms, the given ones late and all behind them waiting for them. The delay after every frame."""
+    arrivals: list[float] = []
+    for k in range(int(seconds / PERIOD)):
+        arrivals.append(max(100 + (k + 1) * PERIOD + stalls.get(k, 0.0), arrivals[-1] if arrivals else 0.0))
+    delays, written = [], 0
+    for k in range(len(arrivals)):
+        now = 100 + (k + 1) * PERIOD + 0.005
+        while written < len(arrivals) and arrivals[written] <= now:
+            line.write(tone(written * FRAME, FRAME), 100 + written * PERIOD, arrivals[written])
+            written += 1
+        line.read(now, 0.05)
+        delays.append(line.delay)
+    return delays
+
+
+def test_one_stall_is_heard_once_and_delays_nothing() -> None:
+    line = DelayLine()
+    delays = deliver(line, {100: 0.8}, 12.0)
+    assert line.underruns == 1
+    assert max(delays[160:]) < 0.06
+
+
+def test_a_machine_that_stalls_again_and_again_is_waited_for() -> None:
+    line = DelayLine()
+    deliver(line, {k: 0.1 for k in range(100, 300, 50)}, 6.0)
+    assert line.underruns == 2
+    assert 0.1 < line.delay < 0.15
+
+
+def test_the_delay_returns_when_the_machine_has_calmed_down() -> None:
+    line = DelayLine()
+    delays = deliver(line, {k: 0.1 for k in range(100, 300, 50)}, 20.0)
+    assert delays[-1] < 0.06

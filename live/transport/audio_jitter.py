@@ -35,6 +35,10 @@ WINDOW: Final = 250
 """Packets whose delays define the jitter: 5 s."""
 
 QUANTILE: Final = 0.97
+BURST: Final = 0.005
+"""Seconds within which packets arrive together: the first was delayed, the others only stood behind it. A second's stall
+is one late arrival, not fifty."""
+
 CONCEALED_IN_A_ROW: Final = 3
 """Packets concealed before the stream counts as paused: 60 ms, what Opus conceals without sounding odd."""
 
@@ -74,6 +78,7 @@ class AudioJitterBuffer:
         self._waiting: dict[int, tuple[int, bytes]] = {}
         self._clock = TransitClock()
         self._delays: deque[float] = deque(maxlen=WINDOW)
+        self._arrived = float("-inf")
         self._target = 0.0
         self._sequence: int | None = None
         self._timestamp: int | None = None
@@ -113,9 +118,9 @@ class AudioJitterBuffer:
                 self.late += 1
             else:
                 self.duplicated += 1
-            self._adapt(delay)
+            self._adapt(delay, now)
             return
-        self._adapt(delay)
+        self._adapt(delay, now)
         self._waiting[number] = (media, payload)
         if len(self._waiting) > CAPACITY:
             self.lost += 1
@@ -168,7 +173,11 @@ class AudioJitterBuffer:
         self._concealed = 0
         self._paused = True
 
-    def _adapt(self, delay: float) -> None:
+    def _adapt(self, delay: float, now: float) -> None:
+        together = now - self._arrived < BURST and self._delays and delay <= self._delays[-1]
+        self._arrived = now
+        if together:
+            return
         self._delays.append(delay)
         ordered = sorted(self._delays)
         jitter = ordered[min(len(ordered) - 1, int(QUANTILE * len(ordered)))]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import AUDIO_RATE
+from live.transport.lateness import Lateness
 
 FRAME: Final = 960
 """Samples per frame: what Opus and WebRTC want."""
@@ -43,12 +44,6 @@ LONGEST_GAP: Final = 1.0
 CUSHION: Final = 0.022
 """Seconds by which frames must trail the newest sound: one frame and a thread's wake-up."""
 
-LATEST: Final = 0.5
-"""Seconds by which one late delivery may raise the delay at most."""
-
-FORGET: Final = 0.01
-"""Seconds per second by which the measured lateness of deliveries is forgotten."""
-
 _RAMP = np.linspace(0.0, 1.0, FADE, endpoint=False, dtype=np.float32)
 
 
@@ -65,9 +60,8 @@ class DelayLine:
         self._samples = np.zeros(CAPACITY, np.float32)
         self._head = 0
         self._anchor: float | None = None  # media time of the sample at `_head`
-        self._lateness: float | None = None
+        self._lateness = Lateness()
         self._age: float | None = None
-        self._written = 0.0
         self._position: float | None = None
         self._slewing = False
         self._delay = 0.0
@@ -87,7 +81,7 @@ class DelayLine:
             age, self._age = self._age, None
             if self._anchor is None or abs(difference) > LONGEST_GAP:
                 self._anchor = pts
-                self._lateness = None
+                self._lateness.reset()
                 self._soften(sound)
             elif difference > CONTINUOUS:
                 self._soften(sound)
@@ -100,30 +94,28 @@ class DelayLine:
                 self._anchor += 0.05 * difference
             self._append(sound)
             self._anchor += len(sound) / AUDIO_RATE
-            if self._lateness is None:
-                self._lateness = now - self._anchor
-            else:
-                self._lateness -= FORGET * max(0.0, now - self._written)
-                if age is not None and abs(difference) <= CONTINUOUS:  # else sound was missing, not late
-                    self._lateness = max(self._lateness, min(age, self._lateness + LATEST))
-            self._written = now
+            if self._lateness.expected is None:
+                self._lateness.observe(now - self._anchor, now)
+            elif age is not None and abs(difference) <= CONTINUOUS:  # else sound was missing, not late
+                self._lateness.observe(age, now)
 
     @property
     def floor(self) -> float:
         """The shortest delay at which sound is there in time, as deliveries have been lately; 0 before the first."""
-        lateness = self._lateness
+        lateness = self._lateness.expected
         return 0.0 if lateness is None else lateness + CUSHION
 
     def read(self, now: float, delay: float, lead: float = 0.0) -> NDArray[np.int16]:
         """The frame of presentation time `now`: `int16 (960,)`, media time `now - delay` (or older, if sound comes
         later). It is read `lead` seconds before `now`."""
         with self._lock:
-            if self._anchor is None or self._lateness is None:
+            lateness = self._lateness.expected
+            if self._anchor is None or lateness is None:
                 self._delay = delay
                 return np.zeros(FRAME, np.int16)
             age = now - lead - self._anchor  # of the newest sound, just when it is needed
             self._age = age if self._age is None else max(age, self._age)
-            target = self._head + (now - max(delay, self._lateness + CUSHION + lead) - self._anchor) * AUDIO_RATE
+            target = self._head + (now - max(delay, lateness + CUSHION + lead) - self._anchor) * AUDIO_RATE
             frame = self._play(target)
             if self._position is not None:
                 self._delay = now - (self._anchor + (self._position - FRAME - self._head) / AUDIO_RATE)
