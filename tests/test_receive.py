@@ -68,7 +68,7 @@ async def test_pictures_are_decoded_past_the_receiver() -> None:
     image = np.full((64, 96, 3), 120, np.uint8)
     data, _ = VideoEncoder("VP8").encode(image, 0, keyframe=True)
     packet = SimpleNamespace(
-        sequence_number=5, timestamp=90, marker=1, payload_type=97, payload=b"\x10" + data, _data=data
+        ssrc=1, sequence_number=5, timestamp=90, marker=1, payload_type=97, payload=b"\x10" + data, _data=data
     )
     assert tap.add(packet) == (False, None)
     assert tap.add(SimpleNamespace(**{**vars(packet), "payload_type": 50})) == (False, None)
@@ -89,7 +89,9 @@ async def test_a_packet_that_arrives_while_closing_begins_no_decoder() -> None:
     tap = getattr(receiver, BUFFER_ATTRIBUTE)
 
     def packet(kind: int) -> Any:
-        return SimpleNamespace(sequence_number=5, timestamp=9, marker=1, payload_type=kind, payload=b"\x10", _data=b"x")
+        return SimpleNamespace(
+            ssrc=1, sequence_number=5, timestamp=9, marker=1, payload_type=kind, payload=b"\x10", _data=b"x"
+        )
 
     def threads() -> int:
         return sum(thread.name == "live-video-in" for thread in threading.enumerate())

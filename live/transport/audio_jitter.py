@@ -36,8 +36,8 @@ WINDOW: Final = 250
 
 QUANTILE: Final = 0.97
 BURST: Final = 0.005
-"""Seconds within which packets arrive together: the first was delayed, the others only stood behind it. A second's stall
-is one late arrival, not fifty."""
+"""Seconds within which packets arrive together: the first was delayed, the others only stood behind it. A stall of a
+second is one late arrival, not fifty."""
 
 CONCEALED_IN_A_ROW: Final = 3
 """Packets concealed before the stream counts as paused: 60 ms, what Opus conceals without sounding odd."""

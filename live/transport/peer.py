@@ -28,6 +28,7 @@ from live.transport.ice import (
 from live.transport.playout import prefer_immediate_playout
 from live.transport.receive import Inbound, receive_audio, receive_video
 from live.transport.remote_source import RemoteSource
+from live.transport.repeat import Repeater
 from live.transport.sender import SenderExtension, wall_minus_monotonic
 from live.transport.tracks import PacketTrack
 
@@ -191,7 +192,12 @@ class Peer:
         self._tracks.append(video_track)
         transceiver.sender.replaceTrack(video_track)
         self._video = SenderExtension(
-            transceiver.sender, video_track, VIDEO_CLOCK, lambda: self._broadcast.request_keyframe(self.codec), wall
+            transceiver.sender,
+            video_track,
+            VIDEO_CLOCK,
+            lambda: self._broadcast.request_keyframe(self.codec),
+            wall,
+            Repeater(transceiver.sender),
         )
         if audio is not None:
             audio_track = self._broadcast.audio_track()

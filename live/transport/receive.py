@@ -23,6 +23,7 @@ from live.frames import AUDIO_RATE, AudioChunk, Trace, VideoFrame
 from live.mailbox import Mailbox
 from live.transport.inbound_audio import InboundAudio
 from live.transport.inbound_video import InboundVideo, to_rgb
+from live.transport.nack import RepeatedNack
 from live.transport.remote_source import RemoteSource
 from live.transport.transit import TransitClock
 from live.transport.video_jitter import Codec, VideoPacket
@@ -127,6 +128,7 @@ def receive_video(
             _warn_once("its buffer has moved")
         return use_stock()
     decoders: dict[Codec, InboundVideo] = {}
+    nack = RepeatedNack(receiver)
     beginning = threading.Lock()
     stopped = False
 
@@ -134,6 +136,7 @@ def receive_video(
         codec = payload_types.get(packet.payload_type)
         if codec is None:
             return False
+        nack.arrived(packet.ssrc, time.monotonic())
         with beginning:  # a decoder that is begun while they are closed would never end
             if stopped:
                 return False

@@ -1,4 +1,4 @@
-"""Extends an aiortc sender for packets encoded elsewhere: keyframe requests, and sender reports from one clock.
+"""Extends an aiortc sender for packets encoded elsewhere: keyframe requests, sender reports from one clock, repetition.
 
 An aiortc sender answers a keyframe request by telling its own encoder, which packets bypass; and its sender reports
 pair a packet's timestamp with the instant at which it happened to leave, so that picture and sound get different clocks
@@ -15,6 +15,7 @@ from typing import Any, Final
 from aiortc import RTCRtpSender
 from aiortc.rtp import RtcpByePacket, RtcpSrPacket
 
+from live.transport.repeat import Repeater
 from live.transport.tracks import PacketTrack
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class SenderExtension:
         clock_rate: ticks per second.
         request_keyframe: called when the viewer asks for one.
         wall_minus_monotonic: seconds; the same for all senders of a connection.
+        repeater: is told when everything of a packet's time has left.
     """
 
     def __init__(
@@ -49,14 +51,16 @@ class SenderExtension:
         clock_rate: int,
         request_keyframe: Callable[[], None],
         wall_minus_monotonic: float,
+        repeater: Repeater | None = None,
     ) -> None:
         self._sender: Any = sender
         self._clock_rate = clock_rate
         self._wall = wall_minus_monotonic
         self._origin: int | None = None
+        self._repeater = repeater
         self.reports = True
         """Whether sender reports leave. A browser lip-syncs only what has them, and holds the picture back for it."""
-        track.on_sent = self._learn_origin
+        track.on_sent = self._after_sending
         if self._has("_send_keyframe"):
             self._sender._send_keyframe = request_keyframe  # type: ignore[method-assign]
         if self._has("_send_rtcp"):
@@ -75,10 +79,13 @@ class SenderExtension:
             logger.warning("This aiortc has no sender.%s; its own behaviour is kept.", name.lstrip("_"))
         return False
 
-    def _learn_origin(self, ticks: int) -> None:
+    def _after_sending(self, ticks: int) -> None:
         """`ticks` has left: the sender's random timestamp origin is what it wrote minus that."""
         if self._origin is None and self._has(_TIMESTAMP_ATTRIBUTE):
             self._origin = (getattr(self._sender, _TIMESTAMP_ATTRIBUTE) - ticks) % 2**32
+        timestamp = self.rtp_timestamp(ticks)
+        if self._repeater is not None and timestamp is not None:
+            self._repeater.sent(timestamp)
 
     async def _correct_reports(self, packets: list[Any]) -> None:
         if not self.reports:

@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from live.transport.transit import unwrap
 
-PATIENCE: Final = 0.15
-"""Seconds a hole is kept open for a retransmission."""
+PATIENCE: Final = 0.2
+"""Seconds a hole is kept open for a retransmission: about what a keyframe would cost."""
 
 KEYFRAME_INTERVAL: Final = 0.3
 """Seconds between two keyframe requests."""
