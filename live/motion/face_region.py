@@ -58,14 +58,14 @@ class FaceRegion:
         half = 0.5 * side
         return np.array([[c, -s, self.x - c * half + s * half], [s, c, self.y - s * half - c * half]], np.float32)
 
-    def crop(self, image: Image, side: int) -> Image:
-        """The upright region, uint8 (side, side, 3); beyond the picture its edge is repeated."""
+    def crop(self, image: Image, out: Image) -> None:
+        """Write the upright region into `out`, uint8 (side, side, 3); beyond the picture its edge is repeated."""
+        side = out.shape[0]
         matrix = self.matrix(side).astype(np.float64)
         # OpenCV counts from pixel centres, the maps here from pixel corners.
         matrix[:, 2] += 0.5 * matrix[:, :2].sum(1) - 0.5
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        crop = cv2.warpAffine(image, matrix, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(crop, np.uint8)
+        cv2.warpAffine(image, matrix, (side, side), dst=out, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
     def to_picture(self, points: FloatArray, side: int) -> FloatArray:
         """Points (N, 3) of a `side`-pixel crop (z in the same unit) in pixels of the picture."""

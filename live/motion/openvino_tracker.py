@@ -10,11 +10,11 @@ faces below a sixth of the picture's width, so parts of the picture are searched
 
 from __future__ import annotations
 
-import tempfile
+import math
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -22,9 +22,9 @@ from live.errors import ModelError
 from live.frames import EXPRESSION_COUNT, FloatArray, Image
 from live.motion import blazeface
 from live.motion.arkit import ARKIT_NAMES
+from live.motion.face_networks import FaceNetwork, load_face_networks
 from live.motion.face_region import FaceRegion
 from live.motion.tracker import LANDMARK_COUNT, TrackedFace, is_picture
-from live.openvino_core import new_core
 
 SIDE: Final = 256
 """Input size of the landmark network, pixels."""
@@ -42,7 +42,6 @@ BLENDSHAPE_LANDMARKS: Final = np.array(
 )  # fmt: skip
 """The 146 landmarks that the blendshape network reads."""
 
-_FILES: Final = ("face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite")
 _Part = tuple[int, int, int, int]  # left, top, width, height
 _NO_BLENDSHAPES: Final = np.zeros(EXPRESSION_COUNT, np.float32)
 
@@ -82,7 +81,7 @@ class OpenVinoFaceTracker:
         self._turn = 0
         self._closed = False
         try:
-            networks = _compile(model_path, threads)
+            detector, landmarks, weights = load_face_networks(model_path, threads)
         except FileNotFoundError as error:
             raise ModelError(
                 f"The face tracking model {model_path} is missing.", "Run `live doctor` to download it."
@@ -92,8 +91,8 @@ class OpenVinoFaceTracker:
                 f"The face tracking model {model_path} cannot be loaded: {error}.",
                 "Delete the file and run `live doctor` to download it again.",
             ) from error
-        self._detector, self._landmarks, weights = networks
-        self._weights = weights if blendshapes else None
+        self._detector, self._landmarks = detector, landmarks
+        self._weights: FaceNetwork | None = weights if blendshapes else None
 
     def track(self, image: Image, timestamp_ms: int | None = None) -> TrackedFace | None:
         """The face in the next picture of the video: the one that was followed before, otherwise the largest.
@@ -129,8 +128,9 @@ class OpenVinoFaceTracker:
 
     def close(self) -> None:
         """Release the networks. Nothing is found afterwards; safe to call twice."""
-        self._closed = True
-        self._detector = self._landmarks = self._weights = None
+        if not self._closed:
+            self._closed = True
+            del self._detector, self._landmarks, self._weights
 
     def __enter__(self) -> OpenVinoFaceTracker:
         return self
@@ -143,10 +143,12 @@ class OpenVinoFaceTracker:
         found: list[blazeface.Detection] = []
         for x, y, width, height in parts:
             picture, scale, corner = blazeface.network_input(image[y : y + height, x : x + width])
-            answer = self._detector.infer([picture])
-            regressors, logits = answer["regressors"][0], answer["classificators"][0, :, 0]
+            self._detector.input[...] = picture
+            regressors, logits = self._detector.run()
             place = np.array([x, y], np.float32)
-            for face in blazeface.decode(regressors, logits, scale, corner - place / scale, threshold=self._threshold):
+            for face in blazeface.decode(
+                regressors[0], logits[0, :, 0], scale, corner - place / scale, threshold=self._threshold
+            ):
                 if not any(_same(face, other) for other in found):
                     found.append(face)
         faces = []
@@ -162,12 +164,12 @@ class OpenVinoFaceTracker:
     def _read(self, image: Image, region: FaceRegion) -> TrackedFace | None:
         if not region.usable:
             return None
-        crop = region.crop(image, SIDE)
-        answer = self._landmarks.infer([np.multiply(crop[None], np.float32(1 / 255), dtype=np.float32)])
-        presence = float(1.0 / (1.0 + np.exp(-np.clip(answer[1].item(), -80.0, 80.0))))
+        region.crop(image, self._landmarks.input[0])
+        points, logit, _ = self._landmarks.run()
+        presence = 1.0 / (1.0 + math.exp(-min(max(logit.item(), -80.0), 80.0)))
         if not presence >= self._threshold:
             return None
-        landmarks = region.to_picture(answer[0].reshape(LANDMARK_COUNT, 3), SIDE)
+        landmarks = region.to_picture(points.reshape(LANDMARK_COUNT, 3), SIDE)
         if not np.isfinite(landmarks).all():
             return None
         return TrackedFace(landmarks, self._blendshapes(landmarks), presence)
@@ -175,10 +177,11 @@ class OpenVinoFaceTracker:
     def _blendshapes(self, landmarks: FloatArray) -> FloatArray:
         if self._weights is None:
             return _NO_BLENDSHAPES.copy()
-        answer = self._weights.infer([landmarks[None, BLENDSHAPE_LANDMARKS, :2]])
+        self._weights.input[0] = landmarks[BLENDSHAPE_LANDMARKS, :2]
+        (answer,) = self._weights.run()
         weights = np.zeros(EXPRESSION_COUNT, np.float32)
         # MediaPipe begins with `_neutral` and knows all of ARKit but the last, the tongue.
-        weights[: len(ARKIT_NAMES) - 1] = answer[0].reshape(-1)[1:]
+        weights[: len(ARKIT_NAMES) - 1] = answer.reshape(-1)[1:]
         return weights
 
 
@@ -194,23 +197,3 @@ def _same(one: blazeface.Detection, other: blazeface.Detection) -> bool:
     """Whether two detections share most of the smaller one's area (a part may cut a face)."""
     shared = np.maximum(np.minimum(one.high, other.high) - np.maximum(one.low, other.low), 0.0).prod()
     return bool(shared > 0.4 * min(one.area, other.area))
-
-
-def _compile(path: Path, threads: int) -> list[Any]:
-    """Inference requests for detector, landmarks and blendshapes of the `.task` file, which is a zip of networks."""
-    core = new_core()
-    settings = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        # bf16 would move landmarks by a pixel and is hardly faster for networks this small.
-        "INFERENCE_PRECISION_HINT": "f32",
-    }
-    requests = []
-    # OpenVINO reads this format from files only.
-    with tempfile.TemporaryDirectory(prefix="live-", ignore_cleanup_errors=True) as folder, zipfile.ZipFile(path) as z:
-        for name in _FILES:
-            model = core.read_model(z.extract(name, folder))
-            shape = model.inputs[0].partial_shape
-            model.reshape([1, *(int(d.get_length()) for d in list(shape)[1:])])
-            requests.append(core.compile_model(model, "CPU", settings).create_infer_request())
-    return requests
