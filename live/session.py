@@ -19,6 +19,7 @@ from live.av_delay import AudioDelay
 from live.blas_threads import use_one_blas_thread
 from live.errors import LiveError
 from live.frames import AudioChunk, MotionFrame, RenderedFrame, VideoFrame
+from live.garbage import exempt_what_is_loaded
 from live.protocols import Driver, Renderer, Sink, Source, StateCallback
 from live.statistics import FrameStatistics, StatisticsSnapshot
 
@@ -347,6 +348,7 @@ class Session:
             sinks = self._sinks
         for sink in sinks:
             self._give(sink, lambda sink=sink: sink.push_video(frame))  # type: ignore[misc]
+        exempt_what_is_loaded()
 
     def _give(self, sink: Sink, call: Callable[[], None]) -> None:
         if self._guard("sink", call):

@@ -36,7 +36,7 @@ def face(opening: float) -> np.ndarray:
 def stimulus() -> Stimulus:
     whole = Box(0.0, 0.0, 1.0, 1.0)
     faces = tuple(np.repeat(face(o)[:, :, None], 3, 2) for o in (0.0, 1.0))
-    return Stimulus(Path(), Path(), whole, whole, faces, faces, faces)  # type: ignore[arg-type]
+    return Stimulus(Path(), Path(), whole, whole, faces, faces, [faces])  # type: ignore[arg-type]
 
 
 def picture(opening: float, **times: Any) -> dict[str, Any]:
@@ -148,7 +148,8 @@ def test_the_mouths_own_timing_is_taken_out_of_the_skew() -> None:
     ]  # fmt: skip
     spoken = analyse(talking, stimulus(), "live", "microphone")
     raw = spoken.figures["skew_ms"]["p50"]
-    account_for_lips(spoken, [Response(0.0, 25.0, 40.0, 0)] * 3)
+    account_for_lips(spoken, [Response(0.0, 25.0, 40.0, 0)] * 3, 2)
+    assert spoken.figures["lip_timing_ms"]["unanswered"] == 2
     assert spoken.figures["answered"] > 10
     assert spoken.figures["latency_ms"]["p50"] == pytest.approx(VIDEO_MS + 20.0, abs=22.0)
     assert spoken.figures["skew_ms"]["p50"] == pytest.approx(raw + 25.0)
@@ -192,7 +193,7 @@ def test_machine_name_fits_a_file_name() -> None:
 
 
 def test_soak_finds_a_leak() -> None:
-    base = {"threads": 12.0, "tasks": 19.0, "fds": 20.0, "objects": 240_000.0}
+    base = {"threads": 12.0, "tasks": 19.0, "fds": 20.0, "blocks": 240_000.0}
     reports = [base | {"t": 1000.0 + i, "rss": 4e8 + 5e4 * max(0, i - 60), "cpu": 0.8 * i} for i in range(600)]
     trends = resource_trends(reports)
     assert trends["rss"]["change"] == pytest.approx(5e4 * 539, rel=0.02)

@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
         spoken = [run for run in runs if run.driver == "microphone"]
         if spoken:
             print("Timing the mouth against the sound offline …", flush=True)
-            timing, _, _ = lip_timing(stimulus, avatar, args.fps)
+            timing, missed = lip_timing(stimulus, avatar, args.fps)
             for run in spoken:
-                account_for_lips(run, timing)
+                account_for_lips(run, timing, missed)
     extra = ""
     if args.soak:
         extra = soak_markdown(args.soak, trends["live"], runs[0].figures["drift_ms"])

@@ -20,7 +20,8 @@ from live.bench.latency_estimators import (
     speech_responses,
     step_responses,
 )
-from live.bench.latency_signals import MouthReader, Series, SoundLevel, chunk_times, sound_onsets, steps
+from live.bench.latency_mouth import MouthReader
+from live.bench.latency_signals import Series, SoundLevel, chunk_times, sound_onsets, steps
 from live.bench.latency_stimulus import Stimulus, luma_crop
 from live.errors import LiveError
 
@@ -160,12 +161,13 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
     return Run(pipeline, driver, figures, series, responses)
 
 
-def account_for_lips(run: Run, timing: list[Response]) -> None:
+def account_for_lips(run: Run, timing: list[Response], missed: int) -> None:
     """Take the mouth's own timing, measured without transport, out of a microphone run's skew.
 
-    The latency stays what a person sees. `lip_timing_ms` says how much of it is the mouth's own.
+    The latency stays what a person sees. `lip_timing_ms` says how much of it is the mouth's own, and how many onsets
+    (`missed`) went unanswered without any transport.
     """
-    run.figures["lip_timing_ms"] = quantiles([r.onset for r in timing])
+    run.figures["lip_timing_ms"] = quantiles([r.onset for r in timing]) | {"unanswered": missed}
     own = run.figures["lip_timing_ms"]["p50"]
     heard = np.array(run.figures.pop("skews")) + own
     run.figures["skew_ms"] = quantiles(heard) | {"abs_p95": quantiles(np.abs(heard))["p95"]}
@@ -174,10 +176,12 @@ def account_for_lips(run: Run, timing: list[Response]) -> None:
 
 def mouth_reader(stimulus: Stimulus, which: str) -> MouthReader:
     """For the film (`film`), or the avatar driven by `webcam` or `microphone`."""
-    faces = {"film": stimulus.film_faces, "webcam": stimulus.avatar_faces, "microphone": stimulus.speaking_faces}[which]
+    faces = {"film": [stimulus.film_faces], "webcam": [stimulus.avatar_faces], "microphone": stimulus.speaking_faces}
     box = stimulus.film_mouth if which == "film" else stimulus.avatar_mouth
-    rest, opened = (luma_crop(face, box, COLUMNS, ROWS) for face in faces)
-    return MouthReader(rest, opened)
+    pairs = [
+        (luma_crop(rest, box, COLUMNS, ROWS), luma_crop(opened, box, COLUMNS, ROWS)) for rest, opened in faces[which]
+    ]
+    return MouthReader(pairs)
 
 
 def capture_times(record: Record) -> Series:

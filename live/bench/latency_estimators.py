@@ -122,7 +122,6 @@ def speech_responses(
             missed += 1
             continue
         progress = (opening[during] - level) / height
-        share = max(ONSET_SHARE, NOISE_FACTOR * unrest / height)
         share = min(max(ONSET_SHARE, NOISE_FACTOR * unrest / height), HALF)
         onset, half = (int(during[np.flatnonzero(progress >= part)[0]]) for part in (share, HALF))
         found.append(Response(float(event), float(shown[onset] - event), float(shown[half] - event), onset))

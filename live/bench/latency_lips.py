@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from live.bench.latency_analysis import mouth_reader
 from live.bench.latency_browser import COLUMNS, ROWS
 from live.bench.latency_estimators import Response, speech_responses
-from live.bench.latency_signals import Series, SoundLevel, sound_onsets
+from live.bench.latency_signals import SoundLevel, sound_onsets
 from live.bench.latency_stimulus import Stimulus, luma_crop
 from live.capture.resampling import BLOCK
 from live.frames import AUDIO_RATE, AudioChunk, RenderedFrame
@@ -62,13 +62,13 @@ def sound_level(samples: NDArray[np.int16]) -> SoundLevel:
     return SoundLevel(np.arange(len(whole), dtype=np.float64), np.sqrt((whole**2).mean(1)))
 
 
-def lip_timing(stimulus: Stimulus, avatar: Avatar, fps: float) -> tuple[list[Response], int, tuple[Series, Series]]:
+def lip_timing(stimulus: Stimulus, avatar: Avatar, fps: float) -> tuple[list[Response], int]:
     """Timing of the mouth against the sound, media time in ms; negative = the mouth is first.
 
     Onsets are looked for from 100 ms before the sound, and their times shifted back accordingly.
 
     Returns:
-        The responses, the number of onsets that nothing answered, and the curve (times, opening).
+        The responses, and the number of onsets that nothing answered.
 
     Raises:
         ModelError: the speech model cannot be had.
@@ -88,7 +88,7 @@ def lip_timing(stimulus: Stimulus, avatar: Avatar, fps: float) -> tuple[list[Res
     early = 100.0
     found, missed = speech_responses(sound_onsets(sound_level(samples)) - early, times, opening)
     shifted = [Response(r.event + early, r.onset - early, r.half - early, r.frame) for r in found]
-    return shifted, missed, (times, opening)
+    return shifted, missed
 
 
 def _blocks(samples: NDArray[np.int16]) -> Iterator[AudioChunk]:

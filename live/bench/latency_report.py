@@ -80,7 +80,8 @@ def markdown(title: str, conditions: dict[str, Any], runs: Sequence[Run], extra:
             lines += [
                 "",
                 f"Of microphone → lips, the mouth's own timing against the sound (rendered offline, no transport) is "
-                f"{_n(own['p50'])} ms (p50; {own['count']} utterances). The skew of microphone runs is without it.",
+                f"{_n(own['p50'])} ms (p50; p95 {_n(own['p95'])}; {own['count']} utterances, {own['unanswered']} "
+                "unanswered). The skew of microphone runs is without its median.",
             ]
     lines += _stages(runs) + _targets(runs) + _comparison(runs)
     return "\n".join(lines) + "\n" + extra

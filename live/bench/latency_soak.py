@@ -8,7 +8,7 @@ import numpy as np
 
 from live.bench.latency_estimators import drift
 
-KEYS = ("rss", "threads", "tasks", "fds", "objects")
+KEYS = ("rss", "threads", "tasks", "fds", "blocks")
 
 
 def resource_trends(reports: list[dict[str, float]], warm_up_s: float = 60.0) -> dict[str, dict[str, float]]:

@@ -33,6 +33,12 @@ OPEN_JAW: Final = 0.8
 REFERENCE_JAW: Final = 0.3
 """By how much more `jawOpen` the avatar's opening counts as 1."""
 
+PITCHES: Final = (-9.0, -6.0, -3.0, 0.0, 3.0, 6.0, 9.0)
+"""Degrees by which the speaking avatar's head is bowed in the references; speech moves it by up to 9."""
+
+YAWS: Final = (-12.0, -6.0, 0.0, 6.0, 12.0)
+"""Degrees by which it is turned."""
+
 HOLD: Final = (0.48, 1.08)
 """Shortest and longest time between two jumps, seconds; the shortest is far above any latency looked for."""
 
@@ -74,7 +80,7 @@ class Stimulus:
         avatar_mouth: around the mouth in the avatar's pictures; larger, because the head may move.
         film_faces: the face in the film with its mouth closed and open, uint8 (480, 640, 3).
         avatar_faces: the avatar at rest and with its jaw `REFERENCE_JAW` wider, uint8 (512, 512, 3).
-        speaking_faces: the same with the mouth relaxed, as it is while it speaks.
+        speaking_faces: such pairs with the mouth relaxed, as it is while it speaks, one for each of `turned_heads`.
     """
 
     film: Path
@@ -83,7 +89,7 @@ class Stimulus:
     avatar_mouth: Box
     film_faces: tuple[Image, Image]
     avatar_faces: tuple[Image, Image]
-    speaking_faces: tuple[Image, Image]
+    speaking_faces: list[tuple[Image, Image]]
 
 
 def make_stimulus(folder: Path, avatar: Avatar, fps: int, seed: int = 1) -> Stimulus:
@@ -100,12 +106,38 @@ def make_stimulus(folder: Path, avatar: Avatar, fps: int, seed: int = 1) -> Stim
     write_wav(speech, speech_with_silences(list(_utterances(folder)), SPEECH_SECONDS, rng))
     pad = (WIDTH - HEIGHT) / 2
     in_film = Box((mouth.left * HEIGHT + pad) / WIDTH, mouth.top, mouth.width * HEIGHT / WIDTH, mouth.height)
-    grown = Box(mouth.left - 0.03, mouth.top - 0.06, mouth.width + 0.06, mouth.height + 0.08)
     renderer = GeometricRenderer(avatar)
-    faces = _reference_faces(renderer, avatar.rest)
-    speaking = _reference_faces(renderer, speaking_rest(avatar.rest))
+    faces = reference_faces(renderer, avatar.rest)
+    speaking = [reference_faces(renderer, turned) for turned in turned_heads(speaking_rest(avatar.rest))]
     renderer.close()
-    return Stimulus(film, speech, in_film, grown, (closed, opened), faces, speaking)
+    return Stimulus(film, speech, in_film, avatar_box(mouth), (closed, opened), faces, speaking)
+
+
+def turned_heads(rest: MotionFrame) -> Iterator[MotionFrame]:
+    """`rest` with the head turned to every combination of `PITCHES` and `YAWS`."""
+    for pitch in PITCHES:
+        for yaw in YAWS:
+            turn = np.radians(np.array([pitch, yaw, 0.0], np.float32))
+            yield replace(rest, rotation=np.asarray(rest.rotation + turn, np.float32))
+
+
+def mouth_box(avatar: Avatar) -> Box:
+    """Lips and chin in the square portrait."""
+    lips = avatar.landmarks[list(LIPS), :2] / avatar.image.shape[0]
+    (left, top), (right, bottom) = lips.min(0), lips.max(0)
+    return Box(float(left), float(top), float(right - left), float(bottom - top + 0.6 * (right - left)))
+
+
+def avatar_box(mouth: Box) -> Box:
+    """Where the mouth is while the head moves."""
+    return Box(mouth.left - 0.03, mouth.top - 0.06, mouth.width + 0.06, mouth.height + 0.08)
+
+
+def reference_faces(renderer: GeometricRenderer, rest: MotionFrame) -> tuple[Image, Image]:
+    """The face as `rest` has it, and with its jaw `REFERENCE_JAW` wider."""
+    wider = rest.expression.copy()
+    wider[ARKIT_INDEX["jawOpen"]] += REFERENCE_JAW
+    return renderer.render(rest), renderer.render(replace(rest, expression=wider))
 
 
 def luma_crop(picture: Image, box: Box, columns: int, rows: int) -> NDArray[np.uint8]:
@@ -189,19 +221,9 @@ def _faces(avatar: Avatar) -> tuple[Image, Image, Box]:
     opened[ARKIT_INDEX["jawOpen"]] = OPEN_JAW
     pictures = [renderer.render(rest), renderer.render(replace(rest, expression=opened))]
     renderer.close()
-    lips = avatar.landmarks[list(LIPS), :2] / avatar.image.shape[0]
-    (left, top), (right, bottom) = lips.min(0), lips.max(0)
-    height = bottom - top
-    mouth = Box(float(left), float(top), float(right - left), float(height + 0.6 * (right - left)))
     pad = (WIDTH - HEIGHT) // 2
     framed = [cv2.copyMakeBorder(p, 0, 0, pad, pad, cv2.BORDER_REPLICATE) for p in pictures]
-    return np.ascontiguousarray(framed[0], np.uint8), np.ascontiguousarray(framed[1], np.uint8), mouth
-
-
-def _reference_faces(renderer: GeometricRenderer, rest: MotionFrame) -> tuple[Image, Image]:
-    wider = rest.expression.copy()
-    wider[ARKIT_INDEX["jawOpen"]] += REFERENCE_JAW
-    return renderer.render(rest), renderer.render(replace(rest, expression=wider))
+    return np.ascontiguousarray(framed[0], np.uint8), np.ascontiguousarray(framed[1], np.uint8), mouth_box(avatar)
 
 
 def _utterances(folder: Path) -> Iterator[NDArray[np.int16]]:
