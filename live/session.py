@@ -16,10 +16,10 @@ from typing import Final
 
 from live.audio_ring import AudioRing
 from live.av_delay import AudioDelay
-from live.blas_threads import use_one_blas_thread
 from live.errors import LiveError
 from live.frames import AudioChunk, MotionFrame, RenderedFrame, VideoFrame
 from live.garbage import exempt_what_is_loaded
+from live.one_thread import compute_in_one_thread
 from live.protocols import Driver, Renderer, Sink, Source, StateCallback
 from live.statistics import FrameStatistics, StatisticsSnapshot
 
@@ -99,7 +99,7 @@ class Session:
         """
         if self._threads or self._stopping.is_set():
             raise RuntimeError("a session can be started once")
-        use_one_blas_thread()
+        compute_in_one_thread()
         self._start_source(self._source)
         with self._lock:
             self._start_thread("render", self._render_loop)

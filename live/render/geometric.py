@@ -9,9 +9,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from live.blas_threads import use_one_blas_thread
 from live.frames import FloatArray, Image, MotionFrame
 from live.motion.face_model import FaceModel
+from live.one_thread import compute_in_one_thread
 from live.render.avatar import Avatar
 from live.render.eyes import EyeLayer
 from live.render.mouth import MouthLayer
@@ -56,7 +56,7 @@ class GeometricRenderer:
         width, height = size
         if width != height or width % 2 or width < 32:
             raise ValueError(f"the picture must be square with an even side of at least 32 pixels, not {size}")
-        use_one_blas_thread()
+        compute_in_one_thread()
         self._size = size
         self.avatar = avatar
         model = model or FaceModel.load()
