@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from live.render.live_network import tensors  # noqa: E402
 from live.render.live_network.base import displaced  # noqa: E402
 from live.render.live_network.blending import finish, overlay  # noqa: E402
 from live.render.live_network.config import DetailConfig, LiveConfig  # noqa: E402
-from live.render.live_network.inputs import FrameArrays, signed  # noqa: E402
+from live.render.live_network.inputs import FrameArrays, detail_arrays, frame_arrays, signed  # noqa: E402
 from live.render.live_network.model import FrameInput, LivePIRenderer  # noqa: E402
 from live.render.live_network.motion_window import MotionWindow, mirror  # noqa: E402
 from live.render.live_network.onnx_export import export_onnx  # noqa: E402
@@ -315,3 +316,31 @@ def test_displacement_and_change_agree_with_torch() -> None:
     flow, added = (torch.nn.functional.interpolate(value, size=96, mode="bilinear") for value in (flow, added))
     expected = (displaced(source, flow) + added)[0].numpy().transpose(1, 2, 0) * 127.5 + 127.5
     assert np.abs(got - expected.clip(0, 255)).max() < 1.01
+
+
+def test_details_are_the_frame_s_crops_without_the_rest() -> None:
+    random = np.random.default_rng(8)
+    picture = random.integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    prior = random.uniform(-1, 1, (64, 64, 8)).astype(np.float32)
+    whole, details = frame_arrays(picture, prior, REGIONS, SMALL), detail_arrays(picture, prior, REGIONS, SMALL)
+    np.testing.assert_array_equal(whole.mouth, details.mouth)
+    np.testing.assert_array_equal(whole.eyes, details.eyes)
+    for crop, box, side in (
+        (details.mouth, REGIONS.mouth, SMALL.mouth.crop),
+        (details.eyes[1], REGIONS.left_eye, SMALL.eyes.crop),
+    ):
+        np.testing.assert_array_equal(crop[:3], signed(box.cut(picture, side)))
+        guides = box.cut(np.ascontiguousarray(prior[..., 2:]), side)
+        np.testing.assert_allclose(crop[3:], guides.transpose(2, 0, 1), atol=0.05)  # OpenCV counts in 1/32 pixels
+
+
+def test_a_crop_s_edge_fades_over_a_pixel() -> None:
+    """Bilinear, and beyond the crop there is nothing: what OpenCV does."""
+    box, random = turned_box(0.4, 0.3), np.random.default_rng(9)
+    picture = np.zeros((128, 128, 3), np.uint8)
+    change = random.uniform(0, 200, (24, 24, 3)).astype(np.float32)
+    mask = np.ones((24, 24), np.float32)
+    canvas = picture.copy()
+    box.lay(canvas, picture, Patch(change, mask, mask))
+    expected = cv2.warpAffine(change, box.matrix(128, 24), (128, 128), flags=cv2.INTER_LINEAR)
+    assert np.abs(canvas - expected).max() < 5 and np.abs(canvas - expected).mean() < 0.3

@@ -10,7 +10,8 @@ import numba
 import numpy as np
 
 from live.frames import FloatArray, Image
-from live.render.live_network.inputs import FrameArrays
+from live.render.live_network.crops import cell
+from live.render.live_network.inputs import DetailArrays, FrameArrays
 from live.render.live_network.patch import DRAWN_GUIDES, Patch
 from live.render.live_network.regions import Regions
 from live.render.live_network.runtime import Arrays
@@ -19,7 +20,7 @@ STILL = 0.02
 """Displacements below this many pixels of the picture are not worth resampling it."""
 
 
-def finish(picture: Image, inputs: FrameArrays, outputs: Arrays, regions: Regions) -> Image:
+def finish(picture: Image, inputs: FrameArrays | DetailArrays, outputs: Arrays, regions: Regions) -> Image:
     """Blend one frame.
 
     Args:
@@ -45,14 +46,6 @@ def finish(picture: Image, inputs: FrameArrays, outputs: Arrays, regions: Region
     return canvas
 
 
-@numba.njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
-def _cell(position: float, length: int) -> tuple[int, int, float]:
-    """Neighbours and weight of the second one for a continuous position in pixels' centres, the edge repeated."""
-    position = min(max(position, 0.0), length - 1.0)
-    low = int(position)
-    return low, min(low + 1, length - 1), position - low
-
-
 @numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
 def overlay(picture: Image, residual: FloatArray, change: FloatArray, out: Image) -> None:
     """`out = displaced picture + change` at the picture's resolution, everything sampled bilinearly.
@@ -66,20 +59,20 @@ def overlay(picture: Image, residual: FloatArray, change: FloatArray, out: Image
     side, grid, small = picture.shape[0], residual.shape[1], change.shape[1]
     half = side / 2.0
     for y in range(side):
-        g0, g1, gy = _cell((y + 0.5) * grid / side - 0.5, grid)
-        s0, s1, sy = _cell((y + 0.5) * small / side - 0.5, small)
+        g0, g1, gy = cell((y + 0.5) * grid / side - 0.5, grid)
+        s0, s1, sy = cell((y + 0.5) * small / side - 0.5, small)
         for x in range(side):
-            h0, h1, hx = _cell((x + 0.5) * grid / side - 0.5, grid)
+            h0, h1, hx = cell((x + 0.5) * grid / side - 0.5, grid)
             w00, w01, w10, w11 = (1 - gy) * (1 - hx), (1 - gy) * hx, gy * (1 - hx), gy * hx
             r = residual[0]
             dx = half * (w00 * r[g0, h0] + w01 * r[g0, h1] + w10 * r[g1, h0] + w11 * r[g1, h1])
             r = residual[1]
             dy = half * (w00 * r[g0, h0] + w01 * r[g0, h1] + w10 * r[g1, h0] + w11 * r[g1, h1])
-            t0, t1, tx = _cell((x + 0.5) * small / side - 0.5, small)
+            t0, t1, tx = cell((x + 0.5) * small / side - 0.5, small)
             v00, v01, v10, v11 = (1 - sy) * (1 - tx), (1 - sy) * tx, sy * (1 - tx), sy * tx
             still = abs(dx) < STILL and abs(dy) < STILL
-            y0, y1, py = _cell(y + dy, side)
-            x0, x1, px = _cell(x + dx, side)
+            y0, y1, py = cell(y + dy, side)
+            x0, x1, px = cell(x + dx, side)
             for k in range(3):
                 if still:
                     value = float(picture[y, x, k])

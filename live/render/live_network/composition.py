@@ -10,7 +10,13 @@ import numpy as np
 from live.frames import FloatArray, Image, MotionFrame
 from live.render.geometric import GeometricRenderer
 from live.render.live_network.config import PRIOR_SIZE, LiveConfig
-from live.render.live_network.inputs import FrameArrays, frame_arrays, pack_prior
+from live.render.live_network.inputs import (
+    DetailArrays,
+    FrameArrays,
+    detail_arrays,
+    frame_arrays,
+    pack_prior,
+)
 from live.render.live_network.regions import RegionFinder, Regions
 
 
@@ -31,6 +37,10 @@ class Composition:
     def arrays(self, config: LiveConfig) -> FrameArrays:
         """Network input."""
         return frame_arrays(self.picture, self.prior, self.regions, config)
+
+    def details(self, config: LiveConfig) -> DetailArrays:
+        """Network input without that of the base network."""
+        return detail_arrays(self.picture, self.prior, self.regions, config)
 
 
 class Composer:

@@ -10,7 +10,8 @@ import numpy as np
 
 from live.frames import FloatArray, Image
 from live.render.live_network.config import LiveConfig
-from live.render.live_network.regions import Regions
+from live.render.live_network.crops import GUIDES, cut_guides
+from live.render.live_network.regions import Box, Regions
 from live.render.prior import MotionPrior
 
 CROP_SOURCE: Final = 256
@@ -28,6 +29,14 @@ class FrameArrays:
 
     composite: FloatArray
     prior: FloatArray
+    mouth: FloatArray
+    eyes: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class DetailArrays:
+    """What the networks for mouth and eyes read of a frame; as in `FrameArrays`."""
+
     mouth: FloatArray
     eyes: FloatArray
 
@@ -70,6 +79,23 @@ def portrait_arrays(portrait: Image, regions: Regions, config: LiveConfig) -> tu
     return signed(shrink(portrait, config.size)), mouth, np.stack(eyes)
 
 
+def detail_arrays(composite: Image, prior: FloatArray, regions: Regions, config: LiveConfig) -> DetailArrays:
+    """What the networks for mouth and eyes read of a frame; arguments as of `frame_arrays`."""
+    source = at_most(composite, CROP_SOURCE)
+
+    def crops(side: int, *boxes: Box) -> FloatArray:
+        out = np.empty((len(boxes), 3 + GUIDES, side, side), np.float32)
+        for box, crop in zip(boxes, out, strict=True):
+            crop[:3] = signed(box.cut(source, side))
+            cut_guides(prior, box.matrix(prior.shape[0], side), crop[3:])
+        return out
+
+    return DetailArrays(
+        mouth=crops(config.mouth.crop, regions.mouth)[0],
+        eyes=crops(config.eyes.crop, regions.right_eye, regions.left_eye),
+    )
+
+
 def frame_arrays(composite: Image, prior: FloatArray, regions: Regions, config: LiveConfig) -> FrameArrays:
     """What a frame reads.
 
@@ -79,21 +105,10 @@ def frame_arrays(composite: Image, prior: FloatArray, regions: Regions, config: 
         regions: of the driven face.
         config: sizes.
     """
-    guides = np.ascontiguousarray(prior[..., 2:])
-    source = at_most(composite, CROP_SOURCE)
-
-    def crop(box_side: int, *names: str) -> FloatArray:
-        crops = []
-        for name in names:
-            box = getattr(regions, name)
-            crops.append(
-                np.concatenate([signed(box.cut(source, box_side)), box.cut(guides, box_side).transpose(2, 0, 1)])
-            )
-        return np.stack(crops)
-
+    details = detail_arrays(composite, prior, regions, config)
     return FrameArrays(
         composite=signed(shrink(composite, config.size)),
         prior=np.ascontiguousarray(prior.transpose(2, 0, 1)),
-        mouth=crop(config.mouth.crop, "mouth")[0],
-        eyes=crop(config.eyes.crop, "right_eye", "left_eye"),
+        mouth=details.mouth,
+        eyes=details.eyes,
     )

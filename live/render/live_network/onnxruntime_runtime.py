@@ -26,6 +26,7 @@ class OnnxRuntimeRuntime:
     """
 
     name = "ONNX Runtime f32"
+    base = True
 
     def __init__(self, folder: Path, threads: int = 0) -> None:
         enroll_file, frame_file = graph_files(folder)

@@ -56,6 +56,7 @@ class OpenVinoRuntime:
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot run the network: {error}.", "Use `--backend geometric`.") from error
         self.name = f"OpenVINO {hint}"
+        self.base = base
         self.config = LiveConfig.from_dict(config)
         inputs = (*FEATURES, *FRAME_INPUTS) if base else DETAIL_INPUTS
         self._needed = [name for name in FEATURES if name in inputs]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+import numba
 import numpy as np
 
 from live.frames import FloatArray
@@ -41,9 +42,29 @@ class Patch:
         `guide` is the number of the guide that is 1 where the picture is drawn, not photographed: its detail finer than
         the crop is not worth keeping there.
         """
-        change, own = rgb - seen[:3], mask
-        if guide is not None:
-            drawn = np.minimum(seen[3 + guide] * np.float32(DRAWN_GAIN), 1)
-            change = change + drawn * (seen[:3] + 1)
-            own = mask * (1 - drawn)
-        return Patch((mask * change * np.float32(127.5)).transpose(1, 2, 0), mask, own)
+        change, own = np.empty((*mask.shape, 3), np.float32), np.empty_like(mask)
+        drawn = None if guide is None else seen[3 + guide]
+        _change(seen, rgb, mask, drawn, change, own)
+        return Patch(change, mask, own)
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _change(
+    seen: FloatArray,
+    rgb: FloatArray,
+    mask: FloatArray,
+    guide: FloatArray | None,
+    change: FloatArray,
+    own: FloatArray,
+) -> None:
+    """Fill `change` and `own`, see `Patch.of`."""
+    one, gain = np.float32(1), np.float32(DRAWN_GAIN)
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            m = mask[row, column]
+            drawn = np.float32(0) if guide is None else min(guide[row, column] * gain, one)
+            own[row, column] = m * (one - drawn)
+            for k in range(3):
+                before = seen[k, row, column]
+                added = rgb[k, row, column] - before + drawn * (before + one)
+                change[row, column, k] = m * added * np.float32(127.5)

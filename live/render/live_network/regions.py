@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from live.frames import FloatArray, Image
 from live.motion.landmark_groups import EYE_INNER_CORNERS, EYE_OUTER_CORNERS, MOUTH_CORNERS
+from live.render.live_network.crops import lay_patch
 from live.render.live_network.patch import Patch
 from live.render.posed import PosedFace
 
@@ -68,19 +69,9 @@ class Box:
         high = np.clip(np.ceil(corners.max(0) * side), 0, side).astype(int)
         if (high <= low).any():
             return
-        matrix = self.matrix(side, crop)
-        # The matrix leads from the crop to the picture; the window of the picture starts at `low`.
-        matrix[:, 2] -= low
-        size = (int(high[0] - low[0]), int(high[1] - low[1]))
-
-        def enlarge(layer: FloatArray) -> FloatArray:
-            return np.asarray(cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR), np.float32)
-
-        layer = enlarge(np.dstack([patch.change, patch.mask]).astype(np.float32, copy=False))
-        own = layer[..., 3] if patch.own is patch.mask else enlarge(patch.own)
-        window = (slice(low[1], high[1]), slice(low[0], high[0]))
-        mixed = canvas[window] * (1 - layer[..., 3:]) + picture[window] * own[..., None] + layer[..., :3]
-        canvas[window] = np.clip(mixed + np.float32(0.5), 0, 255).astype(np.uint8)
+        back = np.linalg.inv(np.vstack([self.matrix(side, crop), (0.0, 0.0, 1.0)]))[:2]
+        window = int(low[0]), int(low[1]), int(high[0]), int(high[1])
+        lay_patch(canvas, picture, patch.change, patch.mask, patch.own, np.ascontiguousarray(back), window)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ import time
 
 import numpy as np
 
-from live.frames import FloatArray, Image, MotionFrame
+from live.frames import Image, MotionFrame
 from live.motion.face_model import FaceModel
 from live.render.avatar import Avatar
 from live.render.geometric import GeometricRenderer
 from live.render.live_network.blending import finish
 from live.render.live_network.composition import Composer
-from live.render.live_network.inputs import portrait_arrays
+from live.render.live_network.inputs import DetailArrays, FrameArrays, portrait_arrays
 from live.render.live_network.motion_window import MotionWindow
-from live.render.live_network.runtime import NetworkRuntime
+from live.render.live_network.runtime import Arrays, NetworkRuntime
 
 
 class NeuralRenderer:
@@ -62,14 +62,13 @@ class NeuralRenderer:
         window = self._window.push(motion)
         composition = self._composer.compose(motion)
         start = time.monotonic_ns()
-        arrays = composition.arrays(self._runtime.config)
-        inputs: dict[str, FloatArray] = {
-            "composite": arrays.composite[None],
-            "prior": arrays.prior[None],
-            "window": np.ascontiguousarray(window[None]),
-            "mouth": arrays.mouth[None],
-            "eyes": arrays.eyes,
-        }
+        arrays: FrameArrays | DetailArrays
+        if self._runtime.base:
+            arrays = composition.arrays(self._runtime.config)
+            inputs: Arrays = {"composite": arrays.composite[None], "prior": arrays.prior[None]}
+        else:
+            arrays, inputs = composition.details(self._runtime.config), {}
+        inputs |= {"window": np.ascontiguousarray(window[None]), "mouth": arrays.mouth[None], "eyes": arrays.eyes}
         motion.trace.stamp("crops", start)
         start = time.monotonic_ns()
         outputs = self._runtime.frame(inputs)

@@ -21,14 +21,16 @@ class NetworkRuntime(Protocol):
     name: str
     """Library and number format, for people: "OpenVINO bf16"."""
     config: LiveConfig
+    base: bool
+    """Whether it runs the base network."""
 
     def enroll(self, inputs: Arrays) -> None:
         """Encode an avatar from `tensors.ENROLL_INPUTS`; later frames belong to it."""
         ...
 
     def frame(self, inputs: Arrays) -> Arrays:
-        """Run one frame: `tensors.FRAME_INPUTS` → `tensors.FRAME_OUTPUTS`, or only `tensors.DETAIL_OUTPUTS` if it runs
-        without the base network. The result is valid until the next call."""
+        """Run one frame: `tensors.FRAME_INPUTS` → `tensors.FRAME_OUTPUTS`; without the base network its inputs are not
+        read and only `tensors.DETAIL_OUTPUTS` are given. The result is valid until the next call."""
         ...
 
     def close(self) -> None:
