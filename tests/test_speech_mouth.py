@@ -125,10 +125,32 @@ def test_weights_stay_in_range() -> None:
 def test_gate_opens_at_once_and_closes_softly() -> None:
     gate = SilenceGate()
     assert gate.update(0.1) == 0.0
-    assert [gate.update(0.9) for _ in range(2)] == [0.5, 1.0]
+    assert [gate.update(p) for p in (0.4, 0.9)] == [1.0, 1.0]
     closing = [gate.update(0.0) for _ in range(12)]
-    assert closing[0] == 1.0 and closing[-1] == 0.0
-    assert all(a >= b for a, b in itertools.pairwise(closing))
+    assert closing[SilenceGate.HANG - 2] == 1.0 and closing[-1] == 0.0
+    assert all(0.0 <= a - b <= 0.2 + 1e-9 for a, b in itertools.pairwise(closing))
+
+
+def test_gate_drops_what_was_no_speech() -> None:
+    gate = SilenceGate()
+    assert [gate.update(p) for p in (0.5, 0.1, 0.1, 0.1)] == [1.0, 0.5, 0.0, 0.0]
+    # what an earlier word confirmed does not count for the next suspicion
+    for p in (0.9, *[0.0] * 12):
+        gate.update(p)
+    assert [gate.update(p) for p in (0.5, 0.1, 0.1)] == [1.0, 0.5, 0.0]
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.03])
+def test_the_mouth_opens_with_the_first_sound(gain: float) -> None:
+    """The word begins with a breathed h; when its voice sets in, with the second phone, the mouth is open."""
+    first, second = [start for start, _, name in phones() if name != "PAU"][:2]
+    hush = np.random.default_rng(1).normal(0.0, 6.0, len(samples()))
+    times, gap = opening(NetworkMouth(), np.rint(gain * (samples() + hush)).astype(np.int16))
+    peak = gap[(times > first) & (times < second + 0.4)].max()
+    assert peak > 2.0 * CLOSED
+    assert np.abs(gap[times < first - 0.2]).max() < 0.01
+    assert np.interp(first + 0.02, times, gap) > 0.25 * peak
+    assert np.interp(second, times, gap) > 0.6 * peak
 
 
 def test_a_damaged_model_is_reported(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from live.motion.speech.features import MELS, FeatureExtractor
 from live.motion.speech.network import LOOK_AHEAD, MOUTH_COUNT, MOUTH_NAMES, STEP, SpeechNetwork
 from live.motion.speech.phone_classes import BILABIAL, SILENCE
 
+_LIP_SHAPES: Final = ("mouthFunnel", "mouthPucker", "mouthSmile", "mouthStretch", "mouthDimple")
+
 
 @dataclass(frozen=True, slots=True)
 class MouthStep:
@@ -49,28 +51,35 @@ def step_time(index: int) -> float:
 
 
 class SilenceGate:
-    """Opens with the first sign of speech and closes softly after `HANG` steps without any."""
+    """Opens wholly at the first sign of speech; closes softly `HANG` steps after the last one, or at once if nothing
+    came of it.
 
-    OPEN_AT: Final = 0.5
-    CLOSE_AT: Final = 0.3
+    The first 20 ms of a word look like many other sounds. Waiting to be sure would cost two steps at every onset, so a
+    mere suspicion opens already, and a suspicion that is not confirmed (a click, a breath) is dropped within two steps.
+    """
+
+    SUSPECT: Final = 0.3
+    """Probability of speech that opens, and that keeps open."""
+    SURE: Final = 0.8
+    """Probability of speech that confirms."""
     HANG: Final = 5
-    _RISE: Final = 0.5  # per step: open within 40 ms
-    _FALL: Final = 0.2  # closed within 100 ms
+    _FALL: Final = 0.2  # per step: closed within 100 ms
+    _DROP: Final = 0.5  # per step, unconfirmed: closed within 40 ms
 
     def __init__(self) -> None:
         self.value = 0.0
         self._quiet = self.HANG
+        self._confirmed = False
 
     def update(self, speech: float) -> float:
         """Take the probability of speech (0..1) at the next step, return the gate (0..1)."""
-        if speech >= self.OPEN_AT or (self.value > 0.0 and speech >= self.CLOSE_AT):
-            self._quiet = 0
+        self._quiet = 0 if speech >= self.SUSPECT else self._quiet + 1
+        self._confirmed = self._confirmed or speech >= self.SURE
+        if self._quiet < (self.HANG if self._confirmed else 1):
+            self.value = 1.0
         else:
-            self._quiet += 1
-        if self._quiet < self.HANG:
-            self.value = min(1.0, self.value + self._RISE)
-        else:
-            self.value = max(0.0, self.value - self._FALL)
+            self.value = max(0.0, self.value - (self._FALL if self._confirmed else self._DROP))
+        self._confirmed = self._confirmed and self.value > 0.0
         return self.value
 
 
@@ -115,10 +124,14 @@ class NetworkMouth:
     """...and at which they touch whatever the mouth weights say."""
     GAIN: Final = 1.1
     """Least squares shrink what is uncertain; this gives the range of the tracked mouths back."""
+    LIP_GAIN: Final = 2.0
+    """The same for rounded and spread lips, of which sound says less than of the jaw."""
 
     def __init__(self, network: SpeechNetwork | None = None) -> None:
         self._network = network or SpeechNetwork()
         self._closed = _closed_lips()
+        shaped = [names[0].startswith(_LIP_SHAPES) for names in MOUTH_NAMES]
+        self._gain = np.where(shaped, self.LIP_GAIN, self.GAIN).astype(np.float32)
         self.reset()
 
     def reset(self) -> None:
@@ -136,7 +149,7 @@ class NetworkMouth:
             gate = self._gate.update(1.0 - float(heard.phones[SILENCE]))
             lips = float(heard.phones[list(BILABIAL)].sum())
             closure = min(max((lips - self.CLOSURE_FROM) / (self.CLOSURE_FULL - self.CLOSURE_FROM), 0.0), 1.0)
-            mouth = close_lips(np.clip(self.GAIN * heard.mouth, 0.0, 1.0), np.float32(closure), self._closed)
+            mouth = close_lips(np.clip(self._gain * heard.mouth, 0.0, 1.0), np.float32(closure), self._closed)
             mouth = np.asarray(mouth * np.float32(gate), np.float32)
             loudness = float(pair[:, MELS].mean())
             steps.append(MouthStep(step_time(self._index), mouth, gate, loudness))
