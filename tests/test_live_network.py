@@ -19,7 +19,7 @@ from live.render.live_network import tensors  # noqa: E402
 from live.render.live_network.base import displaced  # noqa: E402
 from live.render.live_network.blending import finish, overlay  # noqa: E402
 from live.render.live_network.config import DetailConfig, LiveConfig  # noqa: E402
-from live.render.live_network.inputs import FrameArrays, detail_arrays, frame_arrays, signed  # noqa: E402
+from live.render.live_network.inputs import FrameArrays, detail_arrays, frame_arrays, pack_prior, signed  # noqa: E402
 from live.render.live_network.model import FrameInput, LivePIRenderer  # noqa: E402
 from live.render.live_network.motion_window import MotionWindow, mirror  # noqa: E402
 from live.render.live_network.onnx_export import export_onnx  # noqa: E402
@@ -28,6 +28,7 @@ from live.render.live_network.openvino_runtime import OpenVinoRuntime  # noqa: E
 from live.render.live_network.patch import Patch  # noqa: E402
 from live.render.live_network.regions import Box, Regions  # noqa: E402
 from live.render.live_network.weights import load_weights, save_weights  # noqa: E402
+from live.render.prior import MotionPrior  # noqa: E402
 
 SMALL = LiveConfig(
     size=64,
@@ -344,3 +345,18 @@ def test_a_crop_s_edge_fades_over_a_pixel() -> None:
     box.lay(canvas, picture, Patch(change, mask, mask))
     expected = cv2.warpAffine(change, box.matrix(128, 24), (128, 128), flags=cv2.INTER_LINEAR)
     assert np.abs(canvas - expected).max() < 5 and np.abs(canvas - expected).mean() < 0.3
+
+
+def test_the_packed_prior_is_the_mean_of_its_cells() -> None:
+    random = np.random.default_rng(10)
+    maps = [random.uniform(0, 1, (128, 128, *more)).astype(np.float32) for more in ((2,), (), (), (), (), (2,))]
+    prior = MotionPrior(*maps)
+    channels = [
+        2 * prior.displacement(),
+        np.stack([prior.skin, prior.hidden, prior.mouth, prior.eyes], -1),
+        (2 * prior.uv - 1) * prior.skin[..., None],
+    ]
+    cells = np.concatenate(channels, -1).reshape(64, 2, 64, 2, 8).mean((1, 3))
+    np.testing.assert_allclose(pack_prior(prior), cells, atol=1e-5)
+    with pytest.raises(ValueError, match="averaged"):
+        pack_prior(MotionPrior(*(m[:100, :100] for m in maps)))

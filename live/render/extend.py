@@ -50,9 +50,11 @@ def _push(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArra
             total = np.float32(0.0)
             for j in range(2 * y, min(2 * y + 2, height)):
                 for i in range(2 * x, min(2 * x + 2, width)):
-                    total += weight[j, i]
-                    for k in range(channels):
-                        coarse[y, x, k] += weight[j, i] * values[j, i, k]
+                    w = weight[j, i]
+                    if w != 0.0:  # most is not known
+                        total += w
+                        for k in range(channels):
+                            coarse[y, x, k] += w * values[j, i, k]
             if total > 0.0:
                 for k in range(channels):
                     coarse[y, x, k] /= total
@@ -65,6 +67,7 @@ def _pull(coarse: FloatArray, fine: FloatArray, weight: FloatArray) -> FloatArra
     """Double `coarse` with bilinear weights and let it show where `fine` is not known."""
     height, width, channels = fine.shape
     rows, columns = coarse.shape[0], coarse.shape[1]
+    near, far, one = np.float32(0.75), np.float32(0.25), np.float32(1)
     out = np.empty_like(fine)
     for y in range(height):
         # Centre of fine row y in coarse rows: (y + 0.5) / 2 - 0.5.
@@ -72,14 +75,14 @@ def _pull(coarse: FloatArray, fine: FloatArray, weight: FloatArray) -> FloatArra
         far_y = min(max(near_y + (1 if y % 2 else -1), 0), rows - 1)
         for x in range(width):
             w = weight[y, x]
-            if w >= 1.0:
+            if w >= one:
                 for k in range(channels):
                     out[y, x, k] = fine[y, x, k]
                 continue
             near_x = x // 2
             far_x = min(max(near_x + (1 if x % 2 else -1), 0), columns - 1)
             for k in range(channels):
-                near_row = 0.75 * coarse[near_y, near_x, k] + 0.25 * coarse[near_y, far_x, k]
-                far_row = 0.75 * coarse[far_y, near_x, k] + 0.25 * coarse[far_y, far_x, k]
-                out[y, x, k] = w * fine[y, x, k] + (1.0 - w) * (0.75 * near_row + 0.25 * far_row)
+                near_row = near * coarse[near_y, near_x, k] + far * coarse[near_y, far_x, k]
+                far_row = near * coarse[far_y, near_x, k] + far * coarse[far_y, far_x, k]
+                out[y, x, k] = w * fine[y, x, k] + (one - w) * (near * near_row + far * far_row)
     return out

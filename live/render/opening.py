@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import cv2
+import numba
 import numpy as np
 
 from live.frames import FloatArray, Image
@@ -51,26 +52,46 @@ def _across(points: FloatArray, half: int) -> FloatArray:
 
 
 def _outline(landmarks: FloatArray, ring: Sequence[int]) -> FloatArray:
-    points = landmarks[list(ring), :2].copy()
+    points = landmarks[list(ring), :2]
     half = len(ring) // 2
     across = _across(points, half)
-    # Where the edges have crossed the opening is closed: both meet half-way, or the polygon would show a wrong hole.
-    opening = (points[half + 1 :][::-1] - points[1:half]) @ across
-    crossed = np.minimum(opening, 0.0)[:, None] * across * 0.5
-    points[1:half] += crossed
-    points[half + 1 :] -= crossed[::-1]
-    upper = _spline(points[: half + 1])
-    lower = _spline(np.concatenate([points[half:], points[:1]]))
-    return np.concatenate([upper[:-1], lower[:-1]]).astype(np.float32)
+    out = np.empty((_SUBDIVISIONS * len(ring), 2), np.float32)
+    _uncross(points, across)
+    _spline(points[: half + 1], out[: _SUBDIVISIONS * half])
+    _spline(np.concatenate([points[half:], points[:1]]), out[_SUBDIVISIONS * half :])
+    return out
 
 
-def _spline(points: FloatArray) -> FloatArray:
-    """Open Catmull-Rom curve through points (n, 2), `_SUBDIVISIONS` segments for each of theirs."""
-    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
-    p0, p1, p2, p3 = padded[:-3, None], padded[1:-2, None], padded[2:-1, None], padded[3:, None]
-    t = (np.arange(_SUBDIVISIONS, dtype=np.float32) / _SUBDIVISIONS)[None, :, None]
-    curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
-    return np.concatenate([curve.reshape(-1, 2), points[-1:]])
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _uncross(points: FloatArray, across: FloatArray) -> None:
+    """Where the edges have crossed the opening is closed: both meet half-way, or the polygon would show a wrong hole.
+
+    `points` (n, 2) are changed in place; `across` (2,) leads from the upper to the lower edge.
+    """
+    count = len(points)
+    for upper in range(1, count // 2):
+        lower = count - upper
+        gap = (points[lower, 0] - points[upper, 0]) * across[0] + (points[lower, 1] - points[upper, 1]) * across[1]
+        if gap < 0:
+            for k in range(2):
+                step = np.float32(0.5) * gap * across[k]
+                points[upper, k] += step
+                points[lower, k] -= step
+
+
+@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _spline(points: FloatArray, out: FloatArray) -> None:
+    """Open Catmull-Rom curve through points (n, 2), `_SUBDIVISIONS` segments for each of theirs; without its end."""
+    last = len(points) - 1
+    for i in range(last):
+        for k in range(2):
+            p1, p2 = points[i, k], points[i + 1, k]
+            p0 = points[i - 1, k] if i > 0 else 2 * p1 - p2
+            p3 = points[i + 2, k] if i + 2 <= last else 2 * p2 - p1
+            for j in range(_SUBDIVISIONS):
+                t = np.float32(j / _SUBDIVISIONS)
+                linear, square, cubic = p2 - p0, 2 * p0 - 5 * p1 + 4 * p2 - p3, 3 * p1 - p0 - 3 * p2 + p3
+                out[i * _SUBDIVISIONS + j, k] = 0.5 * (2 * p1 + (linear + (square + cubic * t) * t) * t)
 
 
 def opening_mask(
@@ -86,12 +107,20 @@ def opening_mask(
     """
     width, height = size
     scale = np.array([width, height], np.float32) if extent is None else np.full(2, extent, np.float32)
-    corners = (outline * scale - np.array(origin, np.float32)) * _SUPERSAMPLE - 0.5
-    mask = np.zeros((height * _SUPERSAMPLE, width * _SUPERSAMPLE), np.uint8)
+    places = outline * scale - np.array(origin, np.float32)
+    # Only where the outline is: elsewhere there is nothing to smooth.
+    left, top = (max(int(low), 0) for low in np.floor(places.min(0)) - 1)
+    right, bottom = (int(high) for high in np.minimum(np.ceil(places.max(0)) + 1, (width, height)))
+    mask = np.zeros((height, width), np.float32)
+    if left >= right or top >= bottom:
+        return mask
+    corners = (places - np.array((left, top), np.float32)) * _SUPERSAMPLE - 0.5
+    fine = np.zeros(((bottom - top) * _SUPERSAMPLE, (right - left) * _SUPERSAMPLE), np.uint8)
     fixed = np.round(corners * (1 << _SHIFT)).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], 255, lineType=cv2.LINE_AA, shift=_SHIFT)
-    small = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) * np.float32(1 / 255)
+    cv2.fillPoly(fine, [fixed], 255, lineType=cv2.LINE_AA, shift=_SHIFT)
+    small = cv2.resize(fine, (right - left, bottom - top), interpolation=cv2.INTER_AREA)
+    np.multiply(small, np.float32(1 / 255), out=mask[top:bottom, left:right])
+    return mask
 
 
 def without_openings(image: Image, landmarks: FloatArray) -> Image:

@@ -18,10 +18,11 @@ import numpy as np
 from live.frames import FloatArray
 from live.motion.landmark_groups import LEFT_EYE, RIGHT_EYE
 from live.render.extend import push_pull
-from live.render.grid import border_fade, pixel_centres, smooth_step
+from live.render.grid import border_fade, pixel_centres
 from live.render.opening import eye_outline, mouth_outline, opening_mask
 from live.render.posed import PosedFace
-from live.render.rasterise import NO_TRIANGLE, rasterise, vertex_normals
+from live.render.prior_passes import finish_flow, keep_known, smooth_outside, split_drawn
+from live.render.rasterise import rasterise, vertex_normals
 from live.render.surface import Surface
 from live.render.warp import blur
 
@@ -119,32 +120,27 @@ def motion_prior(surface: Surface, source: SourceView, driving: PosedFace, size:
         [source.posed.points[:, :2] - driving.points[:, :2], source.visible[:, None], surface.model.mesh_uv], axis=1
     )
     values, triangles, _ = rasterise(driving.points * extent, surface.skin_faces, attributes, size)
-    skin = (triangles != NO_TRIANGLE).astype(np.float32)
-    known = skin * (values[..., 2] > 0)
-    centres = pixel_centres(width, height)
     rigid = rigid_displacement(surface, source.posed, driving, size)
-    displacement = values[..., :2] - rigid
+    skin, known = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    outside, drawn = np.empty((height, width), np.uint8), np.empty_like(rigid)
+    split_drawn(values, triangles, rigid, skin, known, outside, drawn)
     # Only the rim of what is known is extended: motion is steep there, and averages from further in would repeat skin.
     inner = np.asarray(cv2.erode(known, _CROSS, borderValue=0), np.float32)
-    displacement = np.where(known[..., None] > 0, displacement, push_pull(displacement, known - inner))
-    away = cv2.distanceTransform((1 - skin).astype(np.uint8), cv2.DIST_L2, 5) / np.float32(width)
+    displacement = push_pull(drawn, known - inner)
+    keep_known(known, drawn, displacement)
+    away = cv2.distanceTransform(outside, cv2.DIST_L2, 5) / np.float32(width)
     # Smooth where nothing is known: the pyramid's cells and the outline's pixels must not show when the mesh moves on.
-    sigma = SMOOTH_CM * driving.scale * width
-    away = np.where(skin > 0, 0, blur(away, sigma))
-    smooth = smooth_step(away, 0.0, SMOOTH_CM * driving.scale)[..., None]
-    displacement += (blur(displacement, sigma) - displacement) * smooth
-    displacement *= smooth_step(away, SPREAD_CM * driving.scale, 0.0)[..., None]
+    smooth = SMOOTH_CM * driving.scale
+    away, blurred = blur(away, smooth * width), blur(displacement, smooth * width)
+    smooth_outside(skin, away, blurred, smooth, SPREAD_CM * driving.scale, displacement)
     eyes = opening_mask(eye_outline(driving.landmarks, RIGHT_EYE), size)
     eyes = np.maximum(eyes, opening_mask(eye_outline(driving.landmarks, LEFT_EYE), size))
     mouth = opening_mask(mouth_outline(driving.landmarks), size)
     # At the head's own outline motion is so steep that neighbouring pixels of the rim differ: even them out.
     head = blur(np.minimum(skin + mouth + eyes, 1), 1.0)
-    rim = np.maximum(1 - np.abs(2 * head - 1), 0)[..., None]
-    displacement += (blur(displacement, 1.0) - displacement) * rim
-    displacement += rigid
-    displacement *= border_fade(width, height, BORDER)[..., None]
+    finish_flow(head, blur(displacement, 1.0), rigid, border_fade(width, height, BORDER), displacement)
     return MotionPrior(
-        flow=centres + displacement,
+        flow=displacement,
         skin=skin,
         hidden=skin - known,
         mouth=mouth,
@@ -176,7 +172,7 @@ def rigid_displacement(surface: Surface, source: PosedFace, driving: PosedFace, 
     return field
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@numba.njit(nogil=True, cache=True, fastmath=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _fill_rigid(
     field: FloatArray,
     similarity: tuple[float, float, float, float, float, float],
@@ -184,19 +180,25 @@ def _fill_rigid(
 ) -> None:
     """Displacement of a similarity about a centre, faded out with the radius of an upright ellipse about the head."""
     height, width, _ = field.shape
-    stretch, sine, centre_x, centre_y, shift_x, shift_y = similarity
-    origin_x, origin_y, scale, cos_roll, sin_roll = ellipse
+    # In float32 throughout, four times as many numbers fit a vector register.
+    one, half = np.float32(1), np.float32(0.5)
+    stretch, sine = np.float32(similarity[0]), np.float32(similarity[1])
+    centre_x, centre_y = np.float32(similarity[2]), np.float32(similarity[3])
+    shift_x, shift_y = np.float32(similarity[4]), np.float32(similarity[5])
+    origin_x, origin_y, per_cm = np.float32(ellipse[0]), np.float32(ellipse[1]), np.float32(1 / ellipse[2])
+    cos_roll, sin_roll = np.float32(ellipse[3]), np.float32(ellipse[4])
+    wide, above = np.float32(1 / HEAD_HALF_WIDTH_CM), np.float32(1 / HEAD_ABOVE_CM)
+    below, fall = np.float32(1 / HEAD_BELOW_CM), np.float32(1 / (1.0 - STILL_FROM))
     for row in range(height):
-        y = (row + 0.5) / height
+        y = (np.float32(row) + half) / np.float32(height)
         for column in range(width):
-            x = (column + 0.5) / width
-            dx, dy = (x - origin_x) / scale, (y - origin_y) / scale
-            u = dx * cos_roll - dy * sin_roll
+            x = (np.float32(column) + half) / np.float32(width)
+            dx, dy = (x - origin_x) * per_cm, (y - origin_y) * per_cm
+            u = (dx * cos_roll - dy * sin_roll) * wide
             v = dx * sin_roll + dy * cos_roll
-            u /= HEAD_HALF_WIDTH_CM
-            v /= HEAD_ABOVE_CM if v < 0 else HEAD_BELOW_CM
-            t = min(max((np.sqrt(u * u + v * v) - STILL_FROM) / (1.0 - STILL_FROM), 0.0), 1.0)
-            fade = t * t * (3 - 2 * t)
+            v *= above if v < 0 else below
+            t = min(max((np.sqrt(u * u + v * v) - np.float32(STILL_FROM)) * fall, np.float32(0)), one)
+            fade = t * t * (np.float32(3) - np.float32(2) * t)
             ax, ay = x - centre_x, y - centre_y
             field[row, column, 0] = fade * (stretch * ax - sine * ay + shift_x)
             field[row, column, 1] = fade * (sine * ax + stretch * ay + shift_y)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-
 from live.frames import FloatArray, Image, MotionFrame
 from live.render.geometric import GeometricRenderer
-from live.render.live_network.config import PRIOR_SIZE, LiveConfig
+from live.render.live_network.config import LiveConfig
 from live.render.live_network.inputs import (
     DetailArrays,
     FrameArrays,
@@ -62,13 +59,5 @@ class Composer:
     def compose(self, motion: MotionFrame) -> Composition:
         """Draw one frame. Stamps what the geometric renderer stamps."""
         drawing = self.geometric.draw(motion)
-        prior = shrink_prior(pack_prior(drawing.prior))
+        prior = pack_prior(drawing.prior)
         return Composition(drawing.picture, prior, self.finder.place(drawing.driving))
-
-
-def shrink_prior(packed: FloatArray) -> FloatArray:
-    """float32 (h, w, 8) → (64, 64, 8), averaging. OpenCV resizes four channels at a time."""
-    size = (PRIOR_SIZE, PRIOR_SIZE)
-    halves = (packed[..., :4], packed[..., 4:])
-    parts = [cv2.resize(np.ascontiguousarray(half), size, interpolation=cv2.INTER_AREA) for half in halves]
-    return np.concatenate(parts, axis=-1).astype(np.float32, copy=False)

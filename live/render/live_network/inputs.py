@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import cv2
+import numba
 import numpy as np
 
 from live.frames import FloatArray, Image
-from live.render.live_network.config import LiveConfig
+from live.render.live_network.config import PRIOR_SIZE, LiveConfig
 from live.render.live_network.crops import GUIDES, cut_guides
 from live.render.live_network.regions import Box, Regions
 from live.render.prior import MotionPrior
@@ -47,15 +48,49 @@ def signed(image: Image) -> FloatArray:
 
 
 def pack_prior(prior: MotionPrior) -> FloatArray:
-    """float32 (h, w, 8): displacement x and y (−1…1 units), skin, hidden, mouth, eyes, u, v (−1…1)."""
-    return np.concatenate(
-        [
-            prior.displacement() * 2,
-            np.stack([prior.skin, prior.hidden, prior.mouth, prior.eyes], axis=-1),
-            (prior.uv * 2 - 1) * prior.skin[..., None],
-        ],
-        axis=-1,
-    ).astype(np.float32, copy=False)
+    """Averaged to float32 (64, 64, 8): displacement x and y (−1…1 units), skin, hidden, mouth, eyes, u, v (−1…1).
+
+    Raises:
+        ValueError: the prior's grid is no multiple of 64.
+    """
+    side = prior.skin.shape[0]
+    if side % PRIOR_SIZE:
+        raise ValueError(f"a prior of {side} pixels cannot be averaged to {PRIOR_SIZE}")
+    packed = np.empty((PRIOR_SIZE, PRIOR_SIZE, 8), np.float32)
+    _pack_cells(prior.flow, prior.skin, prior.hidden, prior.mouth, prior.eyes, prior.uv, packed)
+    return packed
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _pack_cells(
+    flow: FloatArray,
+    skin: FloatArray,
+    hidden: FloatArray,
+    mouth: FloatArray,
+    eyes: FloatArray,
+    uv: FloatArray,
+    packed: FloatArray,
+) -> None:
+    side, cells = skin.shape[0], packed.shape[0]
+    step = side // cells
+    share, one, two, half = np.float32(1 / step**2), np.float32(1), np.float32(2), np.float32(0.5)
+    for row in range(cells):
+        for column in range(cells):
+            x = y = seen = lost = open_mouth = open_eyes = u = v = np.float32(0)
+            for j in range(row * step, row * step + step):
+                for i in range(column * step, column * step + step):
+                    x += flow[j, i, 0] - (np.float32(i) + half) / np.float32(side)
+                    y += flow[j, i, 1] - (np.float32(j) + half) / np.float32(side)
+                    seen += skin[j, i]
+                    lost += hidden[j, i]
+                    open_mouth += mouth[j, i]
+                    open_eyes += eyes[j, i]
+                    u += (uv[j, i, 0] * two - one) * skin[j, i]
+                    v += (uv[j, i, 1] * two - one) * skin[j, i]
+            packed[row, column, 0], packed[row, column, 1] = x * two * share, y * two * share
+            packed[row, column, 2], packed[row, column, 3] = seen * share, lost * share
+            packed[row, column, 4], packed[row, column, 5] = open_mouth * share, open_eyes * share
+            packed[row, column, 6], packed[row, column, 7] = u * share, v * share
 
 
 def shrink(image: Image, side: int) -> Image:
