@@ -53,6 +53,7 @@ def make_driver(
     *,
     fps: float = 25.0,
     mode: RetargetMode = "relative",
+    even: bool = False,
     clock_ns: Callable[[], int] = time.monotonic_ns,
 ) -> Driver:
     """A driver whose motion is in the frame of the avatar with `rest`.
@@ -62,6 +63,7 @@ def make_driver(
         rest: the motion that reproduces the avatar's photo.
         fps: frame rate of drivers that make frames of their own accord.
         mode: how a face is retargeted.
+        even: speech keeps its frames evenly spaced, for films; live it answers the onset of a word off the grid.
         clock_ns: monotonic clock; `live.offline.MediaClock` when rendering files.
 
     Raises:
@@ -70,7 +72,7 @@ def make_driver(
     if kind == "face":
         return FaceDriver(rest, fps=fps, mode=mode, clock_ns=clock_ns)
     if kind == "speech":
-        return RetargetedDriver(SpeechDriver(fps, clock_ns=clock_ns), rest)
+        return RetargetedDriver(SpeechDriver(fps, even=even, clock_ns=clock_ns), rest)
     return SliderDriver(rest, fps=fps, idle=IdleMotion(), clock_ns=clock_ns)
 
 

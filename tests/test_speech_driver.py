@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -12,6 +13,7 @@ from live.frames import AUDIO_RATE, AudioChunk, MotionFrame
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.speech import SpeechDriver, motion_for
 from live.motion.speech.driver import as_samples
+from live.motion.speech.mouth import NetworkMouth
 from live.motion.speech.network import LOOK_AHEAD, STEP
 from live.protocols import Driver
 from tests.speech_sample import samples
@@ -44,9 +46,9 @@ def play(
     return frames
 
 
-def speaking(fps: float = 25) -> tuple[SpeechDriver, Clock]:
+def speaking(fps: float = 25, *, even: bool = True) -> tuple[SpeechDriver, Clock]:
     clock = Clock()
-    return SpeechDriver(fps=fps, seed=3, clock_ns=clock), clock
+    return SpeechDriver(fps=fps, seed=3, even=even, clock_ns=clock), clock
 
 
 def test_it_is_a_driver() -> None:
@@ -87,12 +89,30 @@ def test_sound_in_pieces_waits_for_no_more_than_the_look_ahead(start: float) -> 
     assert np.allclose(np.diff(pts), 0.04)
 
 
-def test_any_chunking_gives_the_same_motion() -> None:
+@pytest.mark.parametrize("hush", [960 * 25, 960 * 26])
+def test_an_onset_is_shown_at_once_and_the_grid_goes_on_from_it(hush: int) -> None:
+    """The same word after half a second and 20 ms more: evenly, one of the two would wait for the grid."""
+    sound = np.concatenate([np.zeros(hush, np.int16), samples()[: AUDIO_RATE * 3 // 2]])
+    driver, clock = speaking(even=False)
+    frames = play(driver, clock, sound, [960])
+    steps = NetworkMouth().push(sound)
+    began = [b.time for a, b in itertools.pairwise(steps) if a.speaking == 0.0 < b.speaking]
+    pts = np.array([f.pts for f in frames])
+    assert began
+    assert all(np.abs(pts - time).min() < 1e-6 for time in began)
+    gaps = np.diff(pts)
+    assert np.isclose(gaps[:, None], (0.02, 0.04)).any(1).all()
+    assert np.isclose(gaps, 0.02).sum() <= len(began)
+    assert driver.dropped == 0
+
+
+@pytest.mark.parametrize("even", [True, False])
+def test_any_chunking_gives_the_same_motion(even: bool) -> None:
     sound = samples()[: 2 * AUDIO_RATE]
     results = []
     for sizes in ([480], [960], [7, 1999, 1, 640], [4800]):
-        driver, clock = speaking()
-        results.append({round(f.pts * 25): f for f in play(driver, clock, sound, sizes)})
+        driver, clock = speaking(even=even)
+        results.append({round(f.pts * 1000): f for f in play(driver, clock, sound, sizes)})
     for other in results[1:]:
         common = results[0].keys() & other.keys()
         assert len(common) > 20

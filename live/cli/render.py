@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     avatar = LocalStudio().load(args.portrait)
     renderer = open_renderer(args, avatar)
     clock = MediaClock()
-    driver = make_driver(kind, avatar.rest, fps=args.fps, mode=args.mode, clock_ns=clock)
+    driver = make_driver(kind, avatar.rest, fps=args.fps, mode=args.mode, even=True, clock_ns=clock)
     fps = info.fps if kind == "face" else args.fps
     recorder = Recorder(args.output, sound=info.has_audio, fps=fps, quality=args.quality, blocking=True)
     began = time.monotonic()

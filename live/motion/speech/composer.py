@@ -40,6 +40,7 @@ class MotionComposer:
         self._steps: deque[MouthStep] = deque(maxlen=_KEPT)
         # Head frames, one per two mouth steps; the first is where the head was before the sound began.
         self._heads: deque[FloatArray] = deque([np.zeros(len(CHANNELS), np.float32)], maxlen=_KEPT)
+        self._onsets: deque[float] = deque(maxlen=_KEPT)
         self._pair: MouthStep | None = None
         self._last_head = -FRAME_S  # time of the newest head frame
 
@@ -48,9 +49,15 @@ class MotionComposer:
         """The last instant for which `frame` knows the mouth; minus infinity before the first sound."""
         return self._steps[-1].time if self._steps else -np.inf
 
+    def onset(self, after: float, before: float) -> float | None:
+        """The first instant between the two (s after the first sample) at which the mouth of a silent face opens."""
+        return next((time for time in self._onsets if after < time < before), None)
+
     def push(self, samples: NDArray[np.int16]) -> None:
         """Take sound: int16 mono 48 kHz, any number of samples."""
         for step in self._mouth.push(samples):
+            if step.speaking > 0.0 and self._steps and self._steps[-1].speaking == 0.0:
+                self._onsets.append(step.time)
             self._steps.append(step)
             if self._pair is None:
                 self._pair = step
@@ -64,6 +71,7 @@ class MotionComposer:
         """Forget all sound; the next sample is the first one. The head goes on from where it is."""
         self._mouth.reset()
         self._steps.clear()
+        self._onsets.clear()
         self._pair = None
         self._last_head = -FRAME_S
         self._blinks.restart()

@@ -36,6 +36,8 @@ class SpeechDriver:
     20 ms long from a browser, and on this grid the piece that completes a frame's look-ahead holds nothing beyond it.
     A frame is made as soon as that is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most
     60 ms at other rates.
+    When somebody begins to speak, the next frame is made at the first instant that shows it, half an interval early
+    perhaps, and the grid goes on from there: a word's first movement never waits for the grid.
     A driver that falls behind by more than `PATIENCE` frames goes on with the newest; the others are counted in
     `dropped`. Motion is relative to a neutral face.
 
@@ -43,6 +45,7 @@ class SpeechDriver:
         fps: frames per second.
         seed: of blinks, gaze and head motion: the same sound with the same seed moves the same.
         mouth: another mouth model; `None` = the network of the package.
+        even: keep the frames evenly spaced through onsets, too: for films, which nobody waits for.
         clock_ns: monotonic clock, for tests.
 
     Raises:
@@ -55,6 +58,7 @@ class SpeechDriver:
         seed: int = 0,
         *,
         mouth: MouthModel | None = None,
+        even: bool = False,
         clock_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         if not (np.isfinite(fps) and fps > 0):
@@ -63,6 +67,7 @@ class SpeechDriver:
         self.dropped_samples = 0
         self.dropped = 0
         self._clock_ns = clock_ns
+        self._even = even
         self._arrived = threading.Condition()
         self._waiting: deque[AudioChunk] = deque()
         self._waiting_samples = 0
@@ -165,6 +170,8 @@ class SpeechDriver:
         ready = self._origin + self._composer.ready_until
         if not np.isfinite(ready):
             return None
+        if not self._even:
+            self._answer_onset()
         newest = int(np.floor((ready - self._phase) * self.fps + 1e-4))
         if newest <= self._last_frame or ready < self._origin - 1e-6:
             return None
@@ -173,6 +180,21 @@ class SpeechDriver:
         if self._last_frame >= 0:
             self.dropped += newest - self._last_frame - 1
         return self._make(newest)
+
+    def _answer_onset(self) -> None:
+        """Move the grid so that the next frame lies on an onset at least half an interval after the last one."""
+        assert self._origin is not None
+        if self._last_frame < 0:
+            return
+        following = self._last_frame + 1
+        due = self._phase + following / self.fps - self._origin
+        onset = self._composer.onset(due - 0.5 / self.fps - 1e-6, due - 1e-6)
+        if onset is None:
+            return
+        self._phase += onset - due
+        if self._phase < 0.0:
+            self._phase += 1.0 / self.fps
+            self._last_frame -= 1
 
     def _idle(self) -> MotionFrame | None:
         """Without sound, silence is heard, a little behind the clock."""

@@ -15,7 +15,7 @@ from live.motion.speech.network import LOOK_AHEAD, STEP
 def motion_for(
     samples: NDArray[np.int16], fps: float = 25, seed: int = 0, *, mouth: MouthModel | None = None
 ) -> list[MotionFrame]:
-    """Motion frames at `n / fps` for the length of a recording: what `SpeechDriver` makes of it live.
+    """Motion frames at `n / fps` for the length of a recording: what `SpeechDriver` with `even` makes of it.
 
     Args:
         samples: int16 mono 48 kHz (floating point -1..1 is converted).
