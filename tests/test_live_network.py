@@ -15,6 +15,7 @@ pytest.importorskip("onnx")
 from live.errors import ModelError  # noqa: E402
 from live.frames import MotionFrame  # noqa: E402
 from live.motion.arkit import ARKIT_INDEX  # noqa: E402
+from live.openvino_core import new_core  # noqa: E402
 from live.render.live_network import tensors  # noqa: E402
 from live.render.live_network.base import displaced  # noqa: E402
 from live.render.live_network.blending import finish, overlay  # noqa: E402
@@ -24,9 +25,11 @@ from live.render.live_network.model import FrameInput, LivePIRenderer  # noqa: E
 from live.render.live_network.motion_window import MotionWindow, mirror  # noqa: E402
 from live.render.live_network.onnx_export import export_onnx  # noqa: E402
 from live.render.live_network.onnxruntime_runtime import OnnxRuntimeRuntime  # noqa: E402
-from live.render.live_network.openvino_runtime import OpenVinoRuntime  # noqa: E402
+from live.render.live_network.openvino_runtime import OpenVinoRuntime, details_only  # noqa: E402
 from live.render.live_network.patch import Patch  # noqa: E402
+from live.render.live_network.portrait_parts import take_out_portrait  # noqa: E402
 from live.render.live_network.regions import Box, Regions  # noqa: E402
+from live.render.live_network.runtime import graph_files  # noqa: E402
 from live.render.live_network.weights import load_weights, save_weights  # noqa: E402
 from live.render.prior import MotionPrior  # noqa: E402
 
@@ -142,6 +145,16 @@ def test_details_alone_are_the_same_as_with_the_base_network(
     for name, value in outputs.items():
         np.testing.assert_allclose(value, expected[name], atol=5e-4, err_msg=name)
     network.close()
+
+
+def test_what_depends_on_the_portrait_alone_is_taken_out_of_the_frame_graph(graphs: Path) -> None:
+    model = details_only(new_core().read_model(graph_files(graphs)[1]))
+    features = tensors.FEATURES[3:]
+    frame, portrait = take_out_portrait(model, features)
+    assert {part.get_any_name() for part in portrait.outputs} == set(features)
+    assert {given.get_any_name() for given in frame.inputs} == set(tensors.DETAIL_INPUTS)
+    for name in features:  # the part has the channels of the layer that it is added in, not the features' own
+        assert frame.input(name).shape == portrait.output(name).shape
 
 
 def test_missing_graphs_are_explained(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from live.errors import ModelError
 from live.openvino_core import new_core, openvino
 from live.render.live_network.config import LiveConfig
+from live.render.live_network.portrait_parts import take_out_portrait
 from live.render.live_network.runtime import Arrays, graph_files
 from live.render.live_network.tensors import (
     DETAIL_INPUTS,
@@ -52,14 +53,16 @@ class OpenVinoRuntime:
             config = json.loads(frame_model.get_rt_info(["framework", "config"]).astype(str))
             if not base:
                 frame_model = details_only(frame_model)
+            inputs = (*FEATURES, *FRAME_INPUTS) if base else DETAIL_INPUTS
+            self._needed = tuple(name for name in FEATURES if name in inputs)
+            frame_model, portrait_model = take_out_portrait(frame_model, self._needed)
+            self._portrait = core.compile_model(portrait_model, "CPU", {**options, "INFERENCE_PRECISION_HINT": "f32"})
             self._frame = core.compile_model(frame_model, "CPU", {**options, "INFERENCE_PRECISION_HINT": hint})
         except RuntimeError as error:
             raise ModelError(f"OpenVINO cannot run the network: {error}.", "Use `--backend geometric`.") from error
         self.name = f"OpenVINO {hint}"
         self.base = base
         self.config = LiveConfig.from_dict(config)
-        inputs = (*FEATURES, *FRAME_INPUTS) if base else DETAIL_INPUTS
-        self._needed = [name for name in FEATURES if name in inputs]
         self._inputs = [name for name in FRAME_INPUTS if name in inputs]
         self._outputs = FRAME_OUTPUTS if base else DETAIL_OUTPUTS
         self._request = self._frame.create_infer_request()
@@ -68,8 +71,12 @@ class OpenVinoRuntime:
     def enroll(self, inputs: Arrays) -> None:
         """See `NetworkRuntime.enroll`."""
         result = self._enroll([inputs[name] for name in ENROLL_INPUTS])
+        features: Arrays = {name: np.array(result[name]) for name in self._needed}
+        parts = [output.get_any_name() for output in self._portrait.outputs]
+        result = self._portrait([features[name] for name in parts])
+        features.update({name: np.array(result[name]) for name in parts})
         # The request keeps references to these tensors; nothing is copied per frame.
-        self._features = [self._tensor(np.ascontiguousarray(result[name])) for name in self._needed]
+        self._features = [self._tensor(features[name]) for name in self._needed]
         for name, tensor in zip(self._needed, self._features, strict=True):
             self._request.set_tensor(name, tensor)
 
@@ -83,7 +90,7 @@ class OpenVinoRuntime:
     def close(self) -> None:
         """See `NetworkRuntime.close`."""
         self._features.clear()
-        del self._request, self._frame, self._enroll
+        del self._request, self._frame, self._portrait, self._enroll
 
 
 def details_only(model: Any) -> Any:
