@@ -6,41 +6,65 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiortc.rtp import RtcpReceiverInfo, RtcpRrPacket
 
 from live.transport import repeat
 from live.transport.repeat import PENALTY, LossWatch, Repeater
 
 
-def fed(watch: LossWatch, loss: float, times: int = 20, start: float = 0.0) -> LossWatch:
-    for k in range(times):
-        watch.report(loss, start + k)
-    return watch
+class Viewer:
+    """Reports twenty times per second on the sixty packets of one."""
+
+    def __init__(self) -> None:
+        self.watch = LossWatch()
+        self.now, self.sent, self.lost = 0.0, 0, 0.0
+
+    def sees(self, loss: float, seconds: float = 10.0) -> bool:
+        for _ in range(round(seconds * 20)):
+            self.now += 0.05
+            self.sent += 3
+            self.lost += 3 * loss
+            self.watch.report(int(self.lost), self.sent, self.now)
+        return self.watch.on
 
 
 def test_a_clean_network_gets_everything_once() -> None:
-    assert not fed(LossWatch(), 0.0).on
-    assert not fed(LossWatch(), 0.01).on
+    assert not Viewer().sees(0.0)
+    assert not Viewer().sees(0.01)
 
 
 def test_loss_begins_it_and_its_end_ends_it() -> None:
-    watch = fed(LossWatch(), 0.05)
-    assert watch.on
-    assert not fed(watch, 0.0).on
+    viewer = Viewer()
+    assert viewer.sees(0.05)
+    assert not viewer.sees(0.0)
+
+
+def test_single_losses_do_not_flicker() -> None:
+    viewer = Viewer()
+    viewer.sees(0.05)
+    for _ in range(200):
+        viewer.sees(0.05, 0.05)
+        assert viewer.watch.on
 
 
 def test_congestion_is_not_fed() -> None:
-    assert not fed(LossWatch(), 0.5).on
+    assert not Viewer().sees(0.5)
 
 
 def test_a_network_that_cannot_bear_it_is_spared_for_a_while() -> None:
-    watch = fed(LossWatch(), 0.03)
-    assert watch.on
-    fed(watch, 0.18, 10, 100.0)
-    assert not watch.on
-    fed(watch, 0.03, int(PENALTY) - 15, 110.0)
-    assert not watch.on
-    assert fed(watch, 0.03, 40, 130.0).on
+    viewer = Viewer()
+    assert viewer.sees(0.03)
+    assert not viewer.sees(0.18)
+    assert not viewer.sees(0.03, PENALTY - 12)
+    assert viewer.sees(0.03, 20)
+
+
+def test_a_stream_that_starts_over_is_followed() -> None:
+    viewer = Viewer()
+    viewer.sees(0.05)
+    viewer.sent, viewer.lost = 5, 0.0
+    assert viewer.sees(0.05)
 
 
 class Sender:
@@ -63,20 +87,26 @@ class Sender:
         self.again.append(number)
 
 
-def report(ssrc: int, lost: int) -> RtcpRrPacket:
-    info = RtcpReceiverInfo(ssrc, fraction_lost=lost, packets_lost=0, highest_sequence=0, jitter=0, lsr=0, dlsr=0)
+def report(ssrc: int, k: int) -> RtcpRrPacket:
+    info = RtcpReceiverInfo(
+        ssrc, fraction_lost=0, packets_lost=5 * k, highest_sequence=100 * k, jitter=0, lsr=0, dlsr=0
+    )
     return RtcpRrPacket(ssrc=1, reports=[info])
 
 
-async def test_the_packets_of_a_picture_go_again(monkeypatch: Any) -> None:
+async def told_of_loss(sender: Sender, ssrc: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(10):
+        monkeypatch.setattr(repeat, "time", SimpleNamespace(monotonic=lambda k=k: 100.0 + k))
+        await sender._handle_rtcp_packet(report(ssrc, k))
+
+
+async def test_the_packets_of_a_picture_go_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeat, "PAUSE", 0.0)
     sender = Sender()
     repeater = Repeater(sender)  # type: ignore[arg-type]
-    for _ in range(10):
-        await sender._handle_rtcp_packet(report(6, 25))
+    await told_of_loss(sender, 6, monkeypatch)
     assert not repeater.on, "reports about other streams say nothing"
-    for _ in range(10):
-        await sender._handle_rtcp_packet(report(5, 13))
+    await told_of_loss(sender, 5, monkeypatch)
     assert repeater.on
     assert len(sender.handled) == 20
     repeater.sent(900)
@@ -84,7 +114,7 @@ async def test_the_packets_of_a_picture_go_again(monkeypatch: Any) -> None:
     assert sender.again == [1, 2]
 
 
-async def test_a_closed_connection_is_no_failure(monkeypatch: Any) -> None:
+async def test_a_closed_connection_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeat, "PAUSE", 0.0)
     sender = Sender()
 
@@ -93,8 +123,7 @@ async def test_a_closed_connection_is_no_failure(monkeypatch: Any) -> None:
 
     sender._retransmit = broken  # type: ignore[method-assign]
     repeater = Repeater(sender)  # type: ignore[arg-type]
-    for _ in range(10):
-        await sender._handle_rtcp_packet(report(5, 13))
+    await told_of_loss(sender, 5, monkeypatch)
     repeater.sent(900)
     await asyncio.sleep(0.02)
     assert sender.again == []

@@ -174,11 +174,11 @@ class AudioJitterBuffer:
         self._paused = True
 
     def _adapt(self, delay: float, now: float) -> None:
-        together = now - self._arrived < BURST and self._delays and delay <= self._delays[-1]
+        if self._delays and now - self._arrived < BURST:
+            self._delays[-1] = max(delay, self._delays[-1])
+        else:
+            self._delays.append(delay)
         self._arrived = now
-        if together:
-            return
-        self._delays.append(delay)
         ordered = sorted(self._delays)
         jitter = ordered[min(len(ordered) - 1, int(QUANTILE * len(ordered)))]
         wanted = 0.0 if jitter < QUIET else min(LONGEST_TARGET, jitter + MARGIN)

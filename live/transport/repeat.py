@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from typing import Any, Final
 
 from aiortc import RTCRtpSender
@@ -28,6 +29,9 @@ WORSE: Final = 0.06
 PENALTY: Final = 30.0
 """Seconds without repeating after that."""
 
+WINDOW: Final = 2.0
+"""Seconds over which loss is measured."""
+
 PAUSE: Final = 0.01
 """Seconds between a packet and its repetition: losses come in clusters."""
 
@@ -38,7 +42,7 @@ class LossWatch:
     """Whether to repeat, from the viewer's receiver reports. Times are arguments, seconds."""
 
     def __init__(self) -> None:
-        self._loss = 0.0
+        self._totals: deque[tuple[float, int, int]] = deque()
         self._began: float | None = None
         self._barred_until = float("-inf")
 
@@ -47,15 +51,26 @@ class LossWatch:
         """Whether packets are to be sent twice."""
         return self._began is not None
 
-    def report(self, loss: float, now: float) -> None:
-        """A receiver report: the share of packets lost (0..1) since the one before."""
-        self._loss += 0.3 * (loss - self._loss)
+    def report(self, lost: int, highest: int, now: float) -> None:
+        """A receiver report: packets lost so far, and the highest sequence number (with its wraps) received.
+
+        Browsers report some twenty times per second, on three packets each: only totals over seconds mean anything.
+        """
+        if self._totals and not 0 <= highest - self._totals[-1][2] < 2**15:
+            self._totals.clear()
+        self._totals.append((now, lost, highest))
+        while len(self._totals) > 2 and now - self._totals[1][0] >= WINDOW:
+            self._totals.popleft()
+        since, lost_before, highest_before = self._totals[0]
+        if now - since < WINDOW or highest == highest_before:
+            return
+        loss = (lost - lost_before) / (highest - highest_before)
         if self._began is None:
-            if FROM <= self._loss <= TOO_MUCH and now >= self._barred_until:
-                self._began = self._loss
-        elif self._loss < UNTIL:
+            if FROM <= loss <= TOO_MUCH and now >= self._barred_until:
+                self._began = loss
+        elif loss < UNTIL:
             self._began = None
-        elif self._loss > min(TOO_MUCH, 2 * self._began + WORSE):
+        elif loss > min(TOO_MUCH, 2 * self._began + WORSE):
             self._began = None
             self._barred_until = now + PENALTY
 
@@ -101,5 +116,5 @@ class Repeater:
         if isinstance(packet, RtcpRrPacket | RtcpSrPacket):
             for report in packet.reports:
                 if report.ssrc == self._sender._ssrc:
-                    self._watch.report(report.fraction_lost / 256, time.monotonic())
+                    self._watch.report(report.packets_lost, report.highest_sequence, time.monotonic())
         await self._handle(packet)
