@@ -19,6 +19,7 @@ from live.motion.arkit import ARKIT_INDEX
 from live.motion.landmark_groups import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from live.render.extend import push_pull
 from live.render.grid import smooth_step
+from live.render.layer_passes import affine_positions, lay_eye
 from live.render.opening import eye_outline, gap, opening_mask
 from live.render.posed import PosedFace
 from live.render.warp import blend_patch, blur, patch_box, sample
@@ -161,24 +162,27 @@ class EyeLayer:
         normal_before = np.array([-unit_before[1], unit_before[0]])
         normal_after = np.array([-unit_after[1], unit_after[0]])
         matrix = np.outer(along_before, along_after) / length + ratio * np.outer(normal_before, normal_after)
-        columns, rows = np.meshgrid(np.arange(w) + x + 0.5, np.arange(h) + y + 0.5)
-        away = np.stack([columns, rows], -1).astype(np.float32) / extent - after.mean(0)
-        position = (away @ matrix.T + before.mean(0)) * self._side - np.array(eye.origin) - 0.5
-        position = position.astype(np.float32)
+        # The middle between the corners goes where it was in the photo.
+        linear = matrix.astype(np.float64) * (self._side / extent)
+        corner = np.array([x + 0.5, y + 0.5]) - after.mean(0) * extent
+        start = linear @ corner + before.mean(0) * self._side - np.array(eye.origin) - 0.5
+        position = affine_positions(np.column_stack([linear, start]), w, h)
         shift = self._shift(eye, expression)
-        pixels = shift * np.float32(self._scale * self._side)
+        there = position - shift * np.float32(self._scale * self._side)
         moved = float(np.hypot(shift[0], shift[1]))
-        white = sample(eye.white, position)
-        there = position - pixels
-        iris = sample(eye.iris, there, zero_outside=True)
-        iris_alpha = sample(eye.iris_alpha, there, zero_outside=True)
-        composed = white * (1 - iris_alpha[..., None]) + iris
-        known = sample(eye.opening, position, zero_outside=True)
         shadow = blur(mask, max(0.05 * np.sqrt(length) * extent, 0.6))
-        composed *= (1 - LID_SHADOW * (1 - smooth_step(shadow, 0.2, 0.9)))[..., None]
-        keep = smooth_step(known, 0.3, 0.7) * (1 - float(smooth_step(moved, *SAME_GAZE_CM)))
-        photo = sample(eye.photo, position, cubic=True)
-        blend_patch(canvas, composed + (photo - composed) * keep[..., None], alpha, (x, y))
+        lay_eye(
+            canvas[y : y + h, x : x + w],
+            alpha,
+            white=sample(eye.white, position),
+            iris=sample(eye.iris, there, zero_outside=True),
+            iris_alpha=sample(eye.iris_alpha, there, zero_outside=True),
+            shadow=shadow,
+            darkness=LID_SHADOW,
+            photo=sample(eye.photo, position, cubic=True),
+            known=sample(eye.opening, position, zero_outside=True),
+            trust=1 - float(smooth_step(moved, *SAME_GAZE_CM)),
+        )
 
     def _draw_lashes(self, canvas: Image, eye: EyePatch, driving: PosedFace) -> None:
         """A soft dark line along the lids' edge as they close: the lashes that a closed lid shows."""

@@ -17,6 +17,7 @@ from live.frames import FloatArray, Image
 from live.motion.landmark_groups import INNER_LIP, LEFT_EYE, OUTER_LIP, RIGHT_EYE
 from live.render.extend import push_pull
 from live.render.grid import smooth_step
+from live.render.layer_passes import affine_positions, shade
 from live.render.opening import eye_outline, mouth_outline, opening_mask
 from live.render.posed import PosedFace
 from live.render.rasterise import IntArray, rasterise, vertex_normals
@@ -156,13 +157,10 @@ class MouthLayer:
         points = driving.points[self.used]
         normals = vertex_normals(points * np.array([1, -1, 1], np.float32), self.faces)
         front = float(driving.points[self.front_teeth, 2].max())
-        depth = np.maximum(front - points[:, 2], 0) / np.float32(driving.scale)
-        light = np.exp(-depth / self.depth_fade)
-        facing = np.clip(normals @ np.array(LIGHT, np.float32), 0, 1)
+        facing = normals @ np.array(LIGHT, np.float32)
         # Teeth are lit as one arch: at this size every tooth's own edges would look like gaps.
-        facing[self.tooth_rows] = np.clip(self.arch_normals @ driving.rotation[2], 0, 1)
-        shade = light * (self.ambient + (1 - self.ambient) * facing)
-        colour = np.ascontiguousarray(self.albedo * shade[:, None], np.float32)
+        facing[self.tooth_rows] = self.arch_normals @ driving.rotation[2]
+        colour = shade(points, facing, front, driving.scale, self.depth_fade, self.ambient, self.albedo)
         grid = points * np.float32(extent) - np.array([x, y, 0], np.float32)
         values, triangles, _ = rasterise(
             grid * np.float32(SUPERSAMPLE), self.faces, colour, (width * SUPERSAMPLE, height * SUPERSAMPLE)
@@ -200,9 +198,9 @@ class MouthLayer:
         before = self._source.points[self.front_teeth, :2]
         design = np.concatenate([after, np.ones((len(after), 1), np.float32)], axis=1)
         affine, *_ = np.linalg.lstsq(design.astype(np.float64), before.astype(np.float64), rcond=None)
-        columns, rows = np.meshgrid(np.arange(width) + x + 0.5, np.arange(height) + y + 0.5)
-        spot = np.stack([columns / extent, rows / extent, np.ones_like(columns)], -1) @ affine
-        position = (spot * self._side - np.array(teeth.origin) - 0.5).astype(np.float32)
+        linear = affine[:2].T * (self._side / extent)
+        start = linear @ (x + 0.5, y + 0.5) + affine[2] * self._side - np.array(teeth.origin) - 0.5
+        position = affine_positions(np.column_stack([linear, start]), width, height)
         colour = sample(teeth.colour, position, cubic=True)
         alpha = sample(teeth.alpha, position, zero_outside=True)
         inside += (colour - inside) * alpha[..., None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import cv2
@@ -69,9 +70,8 @@ def blend_patch(canvas: Image, patch: FloatArray, alpha: FloatArray, origin: tup
 
 def patch_box(outline: FloatArray, extent: int, margin: int) -> tuple[int, int, int, int] | None:
     """Pixels that an outline (n, 2) in crop sides touches: x, y, width, height within a picture of side `extent`."""
-    low = np.floor(outline.min(0) * extent).astype(int) - margin
-    high = np.ceil(outline.max(0) * extent).astype(int) + margin
-    low, high = np.clip(low, 0, extent), np.clip(high, 0, extent)
-    if (high - low < 2).any():
+    left, top = (min(max(math.floor(low * extent) - margin, 0), extent) for low in outline.min(0).tolist())
+    right, bottom = (min(max(math.ceil(high * extent) + margin, 0), extent) for high in outline.max(0).tolist())
+    if right - left < 2 or bottom - top < 2:
         return None
-    return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+    return left, top, right - left, bottom - top
