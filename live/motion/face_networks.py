@@ -41,7 +41,7 @@ class FaceNetwork:
 
     def run(self) -> list[FloatArray]:
         """The network's outputs for what is in `input`; overwritten by the next run."""
-        self._request.infer()
+        self._request.infer(share_outputs=True)
         return self._outputs
 
 

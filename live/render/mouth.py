@@ -194,12 +194,16 @@ class MouthLayer:
     ) -> None:
         x, y, width, height = box
         # The plane of the front teeth, driven → photo, as an affine map.
-        after = driving.points[self.front_teeth, :2]
-        before = self._source.points[self.front_teeth, :2]
-        design = np.concatenate([after, np.ones((len(after), 1), np.float32)], axis=1)
-        affine, *_ = np.linalg.lstsq(design.astype(np.float64), before.astype(np.float64), rcond=None)
-        linear = affine[:2].T * (self._side / extent)
-        start = linear @ (x + 0.5, y + 0.5) + affine[2] * self._side - np.array(teeth.origin) - 0.5
+        after = driving.points[self.front_teeth, :2].astype(np.float64)
+        before = self._source.points[self.front_teeth, :2].astype(np.float64)
+        middle = after.mean(0)
+        centred = after - middle
+        spread = centred.T @ centred
+        spread += np.eye(2) * (1e-9 * np.trace(spread) + 1e-12)  # seen edge-on, the plane is a line
+        turned = np.linalg.solve(spread, centred.T @ (before - before.mean(0))).T
+        linear = turned * (self._side / extent)
+        corner = np.array([x + 0.5, y + 0.5]) - middle * extent
+        start = linear @ corner + before.mean(0) * self._side - np.array(teeth.origin) - 0.5
         position = affine_positions(np.column_stack([linear, start]), width, height)
         colour = sample(teeth.colour, position, cubic=True)
         alpha = sample(teeth.alpha, position, zero_outside=True)

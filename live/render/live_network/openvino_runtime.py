@@ -84,7 +84,7 @@ class OpenVinoRuntime:
         """See `NetworkRuntime.frame`."""
         for name in self._inputs:
             self._request.set_tensor(name, self._tensor(inputs[name], shared_memory=True))
-        self._request.infer()
+        self._request.infer(share_outputs=True)
         return {name: self._request.get_tensor(name).data for name in self._outputs}
 
     def close(self) -> None:
