@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-import xml.etree.ElementTree as ElementTree
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,11 @@ _KERNELS: Final = ",".join(f"cpu:jit_{isa}{kind}" for isa in ("avx512", "avx2") 
 """OpenVINO takes kernels built on matrix products where it can. In the landmark network most layers have 8 to 32
 channels, too few for them: with these kernels, which keep channels in blocks of a vector's width, it takes two thirds
 of the time. Names that a processor does not know are passed over."""
+
+_CONVOLUTION: Final = re.compile(
+    r'(<layer [^>]*type="(?:Group)?Convolution"[^>]*>\s*<data [^>]*/>\s*)(<rt_info>)?', re.DOTALL
+)
+"""The beginning of a convolution in OpenVINO's XML, up to its notes, if it has any."""
 
 
 class FaceNetwork:
@@ -93,11 +98,8 @@ def _with_kernels(core: Any, model: Any, folder: Path) -> Any:
     """The model with `_KERNELS` asked for in every convolution. Its file format alone can say so."""
     file, weights = folder / "model.xml", folder / "model.bin"
     openvino().serialize(model, file, weights)
-    tree = ElementTree.parse(file)
-    for layer in tree.iter("layer"):
-        if layer.get("type") in ("Convolution", "GroupConvolution"):
-            notes = layer.find("rt_info")
-            if notes is None:
-                notes = ElementTree.SubElement(layer, "rt_info")
-            ElementTree.SubElement(notes, "attribute", name="primitives_priority", version="0", value=_KERNELS)
-    return core.read_model(ElementTree.tostring(tree.getroot()), weights.read_bytes())
+    note = f'<attribute name="primitives_priority" version="0" value="{_KERNELS}"/>'
+    text = _CONVOLUTION.sub(
+        lambda found: f"{found[1]}<rt_info>{note}{'' if found[2] else '</rt_info>'}", file.read_text(encoding="utf-8")
+    )
+    return core.read_model(text.encode(), weights.read_bytes())
