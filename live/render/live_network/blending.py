@@ -93,8 +93,8 @@ def overlay(picture: Image, residual: FloatArray, change: FloatArray, out: Image
                 g += np.float32(picture[y, x, 1])
                 b += np.float32(picture[y, x, 2])
             else:
-                y0, y1, py = cell(y + dy, side)
-                x0, x1, px = cell(x + dx, side)
+                y0, y1, py = cell(float(y + dy), side)
+                x0, x1, px = cell(float(x + dx), side)
                 u, v = np.float32(px), np.float32(py)
                 w00, w01, w10, w11 = (one - v) * (one - u), (one - v) * u, v * (one - u), v * u
                 p00, p01, p10, p11 = picture[y0, x0], picture[y0, x1], picture[y1, x0], picture[y1, x1]
