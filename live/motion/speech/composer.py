@@ -14,9 +14,11 @@ from live.motion.idle import IdleMotion
 from live.motion.speech.blinks import Blinks
 from live.motion.speech.head_flow import BLINK, CHANNELS, FRAME_S, HeadFlow, to_expression
 from live.motion.speech.mouth import MouthModel, MouthStep, empty_mouth
-from live.motion.speech.network import STEP, mouth_matrix
+from live.motion.speech.network import MOUTH_NAMES, STEP, mouth_matrix
 
 _KEPT: Final = 100
+_JAW: Final = MOUTH_NAMES.index(("jawOpen",))
+_SEEN: Final = (0.08, 0.14)  # jawOpen that parts the lips just visibly, and clearly; a vowel reaches 0.2
 _LIDS: Final = [ARKIT_INDEX["eyeBlinkLeft"], ARKIT_INDEX["eyeBlinkRight"]]
 
 
@@ -41,6 +43,7 @@ class MotionComposer:
         # Head frames, one per two mouth steps; the first is where the head was before the sound began.
         self._heads: deque[FloatArray] = deque([np.zeros(len(CHANNELS), np.float32)], maxlen=_KEPT)
         self._onsets: deque[float] = deque(maxlen=_KEPT)
+        self._seen = 0
         self._pair: MouthStep | None = None
         self._last_head = -FRAME_S  # time of the newest head frame
 
@@ -50,14 +53,19 @@ class MotionComposer:
         return self._steps[-1].time if self._steps else -np.inf
 
     def onset(self, after: float, before: float) -> float | None:
-        """The first instant between the two (s after the first sample) at which the mouth of a silent face opens."""
+        """The first instant between the two (s after the first sample) at which a mouth that was silent opens.
+
+        There are two for each word at most: when the opening begins to be seen, and when it is plain.
+        """
         return next((time for time in self._onsets if after < time < before), None)
 
     def push(self, samples: NDArray[np.int16]) -> None:
         """Take sound: int16 mono 48 kHz, any number of samples."""
         for step in self._mouth.push(samples):
-            if step.speaking > 0.0 and self._steps and self._steps[-1].speaking == 0.0:
+            seen = sum(step.mouth[_JAW] >= level for level in _SEEN)
+            if seen > self._seen:
                 self._onsets.append(step.time)
+            self._seen = 0 if step.speaking == 0.0 else max(self._seen, seen)
             self._steps.append(step)
             if self._pair is None:
                 self._pair = step
@@ -72,6 +80,7 @@ class MotionComposer:
         self._mouth.reset()
         self._steps.clear()
         self._onsets.clear()
+        self._seen = 0
         self._pair = None
         self._last_head = -FRAME_S
         self._blinks.restart()

@@ -36,8 +36,8 @@ class SpeechDriver:
     20 ms long from a browser, and on this grid the piece that completes a frame's look-ahead holds nothing beyond it.
     A frame is made as soon as that is there: 40 ms after the depicted instant at 25 and 50 frames per second, at most
     60 ms at other rates.
-    When somebody begins to speak, the next frame is made at the first instant that shows it, half an interval early
-    perhaps, and the grid goes on from there: a word's first movement never waits for the grid.
+    When somebody begins to speak, frames are made at the instants that first show it, half an interval early perhaps,
+    and the grid goes on from there: a word's first movement never waits for the grid.
     A driver that falls behind by more than `PATIENCE` frames goes on with the newest; the others are counted in
     `dropped`. Motion is relative to a neutral face.
 

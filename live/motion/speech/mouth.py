@@ -122,8 +122,6 @@ class NetworkMouth:
     """Probability of a bilabial (p, b, m) at which the lips begin to be pulled together..."""
     CLOSURE_FULL: Final = 0.4
     """...and at which they touch whatever the mouth weights say."""
-    RELEASE: Final = 0.5
-    """Share of a closure that is still there one step after it: lips part within 40 ms, not between two pictures."""
     GAIN: Final = 1.1
     """Least squares shrink what is uncertain; this gives the range of the tracked mouths back."""
     LIP_GAIN: Final = 2.0
@@ -141,7 +139,6 @@ class NetworkMouth:
         self._features = StepFeatures()
         self._network.reset()
         self._gate = SilenceGate()
-        self._closure = 0.0
         self._index = 0
 
     def push(self, samples: NDArray[np.int16]) -> list[MouthStep]:
@@ -152,9 +149,7 @@ class NetworkMouth:
             gate = self._gate.update(1.0 - float(heard.phones[SILENCE]))
             lips = float(heard.phones[list(BILABIAL)].sum())
             closure = min(max((lips - self.CLOSURE_FROM) / (self.CLOSURE_FULL - self.CLOSURE_FROM), 0.0), 1.0)
-            held = max(closure, self.RELEASE * self._closure)
-            self._closure = closure
-            mouth = close_lips(np.clip(self._gain * heard.mouth, 0.0, 1.0), np.float32(held), self._closed)
+            mouth = close_lips(np.clip(self._gain * heard.mouth, 0.0, 1.0), np.float32(closure), self._closed)
             mouth = np.asarray(mouth * np.float32(gate), np.float32)
             loudness = float(pair[:, MELS].mean())
             steps.append(MouthStep(step_time(self._index), mouth, gate, loudness))
