@@ -373,3 +373,23 @@ def test_the_packed_prior_is_the_mean_of_its_cells() -> None:
     np.testing.assert_allclose(pack_prior(prior), cells, atol=1e-5)
     with pytest.raises(ValueError, match="averaged"):
         pack_prior(MotionPrior(*(m[:100, :100] for m in maps)))
+
+
+def test_the_base_network_corrects_only_what_moves(model: LivePIRenderer) -> None:
+    net, side = model.base, model.config.size
+    generator = torch.Generator().manual_seed(3)
+    composite = torch.rand(1, 3, side, side, generator=generator) * 2 - 1
+    window = torch.randn(1, 74, 6, generator=generator)
+    prior = torch.rand(1, model.config.prior_channels, 64, 64, generator=generator)
+    prior[:, :2] = 0.0
+    with torch.no_grad():
+        features = net.portrait_features(composite)
+        still = net(features, composite, prior, window)
+        prior[:, 0, :20, :20] = 0.05
+        moved = net(features, composite, prior, window)
+    assert not still.residual.any()
+    assert not still.change.any()
+    edge = 26 * side // 64  # the flow's cells, four around them, and what enlarging spreads
+    assert moved.change[..., : edge // 2, : edge // 2].abs().mean() > 0
+    assert not moved.change[..., edge:, :].any()
+    assert not moved.change[..., :, edge:].any()

@@ -20,7 +20,7 @@ from live.render.cuda.operations import Convolution, Operations
 from live.render.cuda.program import InputSpec, OutputFormat
 from live.render.kernels import live_frames
 from live.render.kernels.warping import NORMALISED, NORMALISED_RESIZED
-from live.render.live_network.base import BaseNet, resize
+from live.render.live_network.base import BaseNet, moving, only_where, resize
 from live.render.live_network.config import MOTION, PRIOR_SIZE, WINDOW
 from live.render.live_network.detail import DetailNet
 from live.render.live_network.layers import LEAK, AdaIN, PlainBlock, StyledBlock, activate, double
@@ -184,7 +184,8 @@ class FusedLivePIRenderer:
         y1 = act(conv(flow.join0, _joined(double(conv(flow.up0, x2)), x1)))
         y0 = act(conv(flow.join1, _joined(double(conv(flow.up1, y1)), x0)))
         head = conv(flow.head, y0).float()
-        residual = (0.1 * head[:, :2]).contiguous()
+        where = moving(grid)
+        residual = (0.1 * head[:, :2] * where).contiguous()
         # Features follow the path of the geometric picture: first the residual, then the prior where it leads.
         (there,) = ops.warp_float(residual, prior, convention=NORMALISED)
         path = torch.cat([residual + there[..., :2].permute(0, 3, 1, 2), torch.sigmoid(head[:, 2:])], 1).contiguous()
@@ -197,7 +198,7 @@ class FusedLivePIRenderer:
         x = self._styled(net.block2, x, z)
         x = act(conv(net.join0, _joined(double(conv(net.up0, x)), warped[0], c0)))
         x = self._plain(net.block3, x)
-        return residual, conv(net.head, act(x))
+        return residual, only_where(where, conv(net.head, act(x)))
 
     def _detail(self, net: DetailNet, crop: Tensor, bank: Sequence[Tensor], slots: Tensor, window: Tensor) -> Tensor:
         """`DetailNet.forward` up to its head, (M, 16, C/2, C/2)."""

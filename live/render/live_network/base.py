@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,27 @@ def resize(x: Tensor, side: int) -> Tensor:
     if factor < 1:
         return F.interpolate(x, scale_factor=1 / factor, mode="bilinear", align_corners=False)
     return x
+
+
+MOVED: Final = 2 / 256
+"""Displacement in units of -1…1 from which on geometry counts as moving: a pixel of a 256² picture."""
+
+
+def moving(prior: Tensor) -> Tensor:
+    """Where the geometry moves the picture, or moves it nearby: (N, 1, 64, 64) of 0…1, from the packed prior.
+
+    What does not move needs no correction: there the picture is the photo. So a raised brow leaves the mouth alone, and
+    at rest the avatar is its portrait exactly.
+    """
+    distance = prior[:, :2].square().sum(1, keepdim=True).sqrt()
+    near = F.max_pool2d(distance, 5, 1, 2)
+    return F.avg_pool2d((near * (1 / MOVED)).clamp(max=1.0), 5, 1, 2, count_include_pad=False)
+
+
+def only_where(moving: Tensor, head: Tensor) -> Tensor:
+    """A decoder head (N, 16, h, w) whose colours, three quarters of its channels, are weighted by `moving`."""
+    colours = 3 * head.shape[1] // 4
+    return torch.cat([head[:, :colours] * resize(moving, head.shape[-1]).to(head.dtype), head[:, colours:]], 1)
 
 
 class BaseOutput(NamedTuple):
@@ -128,6 +149,8 @@ class BaseNet(nn.Module):
         z = self.mapping(window)
         c0, c1, c2 = self.composite(composite)
         residual, occlusion, flow_features = self.flow(prior, resize(c1, prior.shape[-1]), z)
+        where = moving(prior)
+        residual = residual * where
         # The composite at x + r shows the portrait at x + r + prior(x + r): features follow the same path.
         moved = identity_grid(prior) + residual
         grid = moved + sample(prior[:, :2], moved)
@@ -141,7 +164,7 @@ class BaseNet(nn.Module):
         x = activate(self.join1(torch.cat([double(self.up1(x)), warped[1], c1], 1)))
         x = self.block2(x, z)
         x = activate(self.join0(torch.cat([double(self.up0(x)), warped[0], c0], 1)))
-        out = F.pixel_shuffle(self.head(activate(self.block3(x))), 2)
+        out = F.pixel_shuffle(only_where(where, self.head(activate(self.block3(x)))), 2)
         mask = torch.sigmoid(out[:, 3:] - 1)
         return BaseOutput(residual, occlusion, mask * out[:, :3], mask)
 
