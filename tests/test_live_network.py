@@ -389,7 +389,7 @@ def test_the_base_network_corrects_only_what_moves(model: LivePIRenderer) -> Non
         moved = net(features, composite, prior, window)
     assert not still.residual.any()
     assert not still.change.any()
-    edge = 26 * side // 64  # the flow's cells, four around them, and what enlarging spreads
+    edge = 26 * side // 64  # the flow's cells, two around them, and what enlarging spreads
     assert moved.change[..., : edge // 2, : edge // 2].abs().mean() > 0
     assert not moved.change[..., edge:, :].any()
     assert not moved.change[..., :, edge:].any()

@@ -48,8 +48,8 @@ def moving(prior: Tensor) -> Tensor:
     at rest the avatar is its portrait exactly.
     """
     distance = prior[:, :2].square().sum(1, keepdim=True).sqrt()
-    near = F.max_pool2d(distance, 5, 1, 2)
-    return F.avg_pool2d((near * (1 / MOVED)).clamp(max=1.0), 5, 1, 2, count_include_pad=False)
+    near = F.max_pool2d(distance, 3, 1, 1)
+    return F.avg_pool2d((near * (1 / MOVED)).clamp(max=1.0), 3, 1, 1, count_include_pad=False)
 
 
 def only_where(moving: Tensor, head: Tensor) -> Tensor:
