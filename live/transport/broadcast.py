@@ -17,6 +17,7 @@ from live.mailbox import Mailbox
 from live.transport.audio_out import AudioOut
 from live.transport.delay_line import DelayLine
 from live.transport.encoded import VIDEO_CLOCK, Encoded, VideoCodec
+from live.transport.lip_sync import LipSync
 from live.transport.tracks import PacketTrack
 from live.transport.video_encoder import VideoEncoder
 
@@ -170,9 +171,7 @@ class Broadcast:
         self._audio_tracks: set[PacketTrack] = set()
         self._past_drops = 0
         self._closed = False
-        self.audio_lead = 0.0
-        """Seconds by which browsers buffer sound longer than pictures: it leaves that much earlier."""
-
+        self.lip_sync = LipSync()
         self.sent: deque[Encoded] = deque(maxlen=REPORT_WINDOW)
         """Pictures that left lately, newest last; for the statistics channel."""
 
@@ -238,7 +237,10 @@ class Broadcast:
         track = PacketTrack("audio")
         self._audio_tracks.add(track)
         if self._sound is None and not self._closed:
-            self._sound = AudioOut(self._line, lambda: self._latency.seconds, lambda: self.audio_lead, self._emit_audio)
+            sync = self.lip_sync
+            self._sound = AudioOut(
+                self._line, lambda: self._latency.seconds + sync.shift, lambda: sync.lead, self._emit_audio
+            )
         return track
 
     def request_keyframe(self, codec: VideoCodec) -> None:

@@ -21,9 +21,6 @@ logger = logging.getLogger(__name__)
 MAX_PENDING: Final = 8
 """Slow changes (avatar, driver) that may wait; more means that somebody clicks faster than models load."""
 
-LEAST_PICTURE_MS: Final = 10.0
-"""What browsers buffer of pictures that need not wait for sound."""
-
 
 LARGEST: Final = 1e9
 """Numbers from here on make no sense; JSON has integers that do not even fit into a float."""
@@ -111,14 +108,17 @@ class RoomControl:
     # -- the messages
 
     def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
-        """A browser tells how long it buffers sound and pictures, ms; the owner's ears decide for all."""
-        sound, picture = _number(message.get("audio_ms")), _number(message.get("video_ms"))
+        """A browser tells how long it buffers sound and pictures, ms, and by how much its clocks say that sound plays
+        before its picture; the owner's ears decide for all."""
+        sound, picture, ahead = (_number(message.get(f"{name}_ms")) for name in ("audio", "video", "ahead"))
         if sound is None or picture is None:
             raise ControlError("Buffer times must be finite numbers.")
-        # what lip-sync makes the picture wait is no reason to send sound later, so only the unavoidable part counts
-        lead = (sound - min(picture, LEAST_PICTURE_MS)) / 1e3
-        if peer.owner:
-            self._room.broadcast.audio_lead = max(0.0, lead) if peer.hearing else 0.0
+        if not peer.owner:
+            return
+        if peer.hearing:
+            self._room.broadcast.lip_sync.reported(sound / 1e3, picture / 1e3, None if ahead is None else ahead / 1e3)
+        else:
+            self._room.broadcast.lip_sync.unheard()
 
     def _sliders(self, message: dict[str, Any]) -> None:
         values = message.get("values")
