@@ -1,8 +1,8 @@
 """How the sound is sent so that it meets its picture in the listener's browser.
 
 A browser buffers sound longer than pictures and holds the picture back to match (lip-sync, from the sender reports). It
-leaves it at that when the two are less than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`), but it
-tells those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats), so what it leaves can be put right here.
+leaves it at that when the two are less than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`); but
+it tells those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats), so what it leaves can be put right here.
 """
 
 from __future__ import annotations
