@@ -26,7 +26,7 @@ from live.render.live_network.motion_window import MotionWindow, mirror  # noqa:
 from live.render.live_network.onnx_export import export_onnx  # noqa: E402
 from live.render.live_network.onnxruntime_runtime import OnnxRuntimeRuntime  # noqa: E402
 from live.render.live_network.openvino_runtime import OpenVinoRuntime, details_only  # noqa: E402
-from live.render.live_network.patch import Patch  # noqa: E402
+from live.render.live_network.patch import DRAWN_SHOWN, Patch  # noqa: E402
 from live.render.live_network.portrait_parts import take_out_portrait  # noqa: E402
 from live.render.live_network.regions import Box, Regions  # noqa: E402
 from live.render.live_network.runtime import graph_files  # noqa: E402
@@ -257,7 +257,10 @@ def test_made_up_detail_is_replaced_and_the_photo_s_kept() -> None:
     levels = (rgb.transpose(1, 2, 0) + 1) * 127.5
     old = (seen[:3].transpose(1, 2, 0) + 1) * 127.5
     np.testing.assert_allclose(patch.change[:, :16], 0.5 * (levels - old)[:, :16], atol=1e-3)
-    np.testing.assert_allclose(patch.change[:, 16:], 0.5 * levels[:, 16:], atol=1e-3)
+    covered = 0.5 * (1 - DRAWN_SHOWN)
+    np.testing.assert_allclose(patch.change[:, 16:], covered * levels[:, 16:], atol=1e-3)
+    np.testing.assert_allclose(patch.mask[:, 16:], covered, atol=1e-6)
+    assert (patch.mask[:, :16] == 0.5).all()
     assert (patch.own[:, :16] == 0.5).all() and (patch.own[:, 16:] == 0).all()
 
 

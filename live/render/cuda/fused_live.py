@@ -25,7 +25,7 @@ from live.render.live_network.config import MOTION, PRIOR_SIZE, WINDOW
 from live.render.live_network.detail import DetailNet
 from live.render.live_network.layers import LEAK, AdaIN, PlainBlock, StyledBlock, activate, double
 from live.render.live_network.model import LivePIRenderer
-from live.render.live_network.patch import DRAWN_GAIN, DRAWN_GUIDES
+from live.render.live_network.patch import DRAWN_GAIN, DRAWN_GUIDES, DRAWN_SHOWN
 from live.render.live_network.regions import Regions
 
 BOXES = 3
@@ -136,7 +136,7 @@ class FusedLivePIRenderer:
             patch = ops.empty(len(crop), live_frames.PATCH_CHANNELS, 2 * half, 2 * half)
             live_frames.patch(
                 kernels, ops.nhwc(crop), ops.nhwc(head), view(self._windows[number]), ops.nhwc(patch),
-                guide=DRAWN_GUIDES[number], gain=DRAWN_GAIN,
+                guide=DRAWN_GUIDES[number], gain=DRAWN_GAIN, shown=DRAWN_SHOWN,
             )  # fmt: skip
             return [patch]
 

@@ -103,15 +103,16 @@ LIVE_DEVICE void live_base(const T* head, T* base, unsigned int count, int side)
 // fades the mask out at the edge; `guide` is the guide that says where the picture is drawn, none if negative.
 template <typename T>
 LIVE_DEVICE void live_patch(const T* input, const T* head, const float* window, T* patch, unsigned int count, int crop,
-                            int guide, float gain) {
+                            int guide, float gain, float shown) {
     const unsigned int i = thread_index();
     if (i >= count) return;
     const int x = static_cast<int>(i % crop), y = static_cast<int>((i / crop) % crop), cells = crop / 2;
     const u64 n = i / (static_cast<unsigned int>(crop) * crop);
     const T* seen = input + n * cells * cells * 40;
     const T* change = head + n * cells * cells * 16;
-    const float mask = sigmoid(load(change + folded(x, y, 3, cells, 16))) * load(window + y * crop + x);
     const float drawn = guide < 0 ? 0.0f : fminf(gain * load(seen + folded(x, y, 3 + guide, cells, 40)), 1.0f);
+    const float mask =
+        sigmoid(load(change + folded(x, y, 3, cells, 16))) * load(window + y * crop + x) * (1.0f - shown * drawn);
     T* to = patch + static_cast<u64>(i) * 5;
     for (int c = 0; c < 3; ++c) {
         const float old = load(seen + folded(x, y, c, cells, 40));
@@ -216,8 +217,9 @@ LIVE_DEVICE void live_finish(const unsigned char* picture, const float* residual
         live_base<T>(head, base, count, side);                                                                        \
     }                                                                                                                 \
     extern "C" __global__ void live_patch_##suffix(const T* input, const T* head, const float* window, T* patch,      \
-                                                   unsigned int count, int crop, int guide, float gain) {             \
-        live_patch<T>(input, head, window, patch, count, crop, guide, gain);                                          \
+                                                   unsigned int count, int crop, int guide, float gain,               \
+                                                   float shown) {                                                     \
+        live_patch<T>(input, head, window, patch, count, crop, guide, gain, shown);                                   \
     }                                                                                                                 \
     extern "C" __global__ void live_finish_##suffix(                                                                  \
         const unsigned char* picture, const float* residual, const T* base, const T* mouth, const T* eyes,            \

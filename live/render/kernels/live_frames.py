@@ -88,6 +88,7 @@ def patch(
     *,
     guide: int | None = None,
     gain: float = 1.0,
+    shown: float = 0.0,
 ) -> None:
     """What a region network adds to the geometric picture; see `live_network.blending.Patch`.
 
@@ -98,6 +99,7 @@ def patch(
         out: (M, crop, crop, 5), written: change (1 = 127.5 levels) times mask, mask, and the share of own detail.
         guide: number of the guide that says where the picture is drawn, not photographed; None = nowhere.
         gain: multiplies the guide, before it is clipped to 1.
+        shown: 0..1, how much of what is drawn there stays.
     """
     _check(folded, head, window, out)
     count, crop = out.shape[0], out.shape[1]
@@ -106,9 +108,8 @@ def patch(
     if out.shape != (len(head), crop, crop, PATCH_CHANNELS):
         raise ValueError(f"patches must be {(len(head), crop, crop, PATCH_CHANNELS)}, not {out.shape}")
     numbers = np.uint32(count * crop * crop), np.int32(crop), np.int32(-1 if guide is None else guide)
-    kernels.launch(
-        f"live_patch_{value_suffix(out)}", count * crop * crop, folded, head, window, out, *numbers, np.float32(gain)
-    )
+    shares = np.float32(gain), np.float32(shown)
+    kernels.launch(f"live_patch_{value_suffix(out)}", count * crop * crop, folded, head, window, out, *numbers, *shares)
 
 
 def finish(
