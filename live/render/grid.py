@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -33,3 +34,10 @@ def border_fade(width: int, height: int, strip: float) -> FloatArray:
     fade = smooth_step(np.minimum(centres, 1 - centres).min(-1), 0.75 / min(width, height), strip)
     fade.flags.writeable = False
     return fade
+
+
+@numba.njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
+def ramp(value: np.float32, zero_at: np.float32, one_at: np.float32) -> np.float32:
+    """`smooth_step` of one number, for compiled passes."""
+    t = min(max((value - zero_at) / (one_at - zero_at), np.float32(0)), np.float32(1))
+    return t * t * (np.float32(3) - np.float32(2) * t)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import FloatArray, Image
+from live.render.grid import ramp
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -18,12 +19,6 @@ def affine_positions(affine: NDArray[np.float64], width: int, height: int) -> Fl
             out[y, x, 0] = affine[0, 0] * x + affine[0, 1] * y + affine[0, 2]
             out[y, x, 1] = affine[1, 0] * x + affine[1, 1] * y + affine[1, 2]
     return out
-
-
-@numba.njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
-def _ramp(value: np.float32, zero_at: np.float32, one_at: np.float32) -> np.float32:
-    t = min(max((value - zero_at) / (one_at - zero_at), np.float32(0)), np.float32(1))
-    return t * t * (np.float32(3) - np.float32(2) * t)
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -55,8 +50,8 @@ def lay_eye(
             a = alpha[y, x]
             if a <= zero:
                 continue
-            lit = one - dark * (one - _ramp(shadow[y, x], np.float32(0.2), np.float32(0.9)))
-            keep = _ramp(known[y, x], np.float32(0.3), np.float32(0.7)) * most
+            lit = one - dark * (one - ramp(shadow[y, x], np.float32(0.2), np.float32(0.9)))
+            keep = ramp(known[y, x], np.float32(0.3), np.float32(0.7)) * most
             for k in range(3):
                 composed = (white[y, x, k] * (one - iris_alpha[y, x]) + iris[y, x, k]) * lit
                 colour = composed + (photo[y, x, k] - composed) * keep

@@ -7,14 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.frames import FloatArray
+from live.render.grid import ramp
 from live.render.rasterise import NO_TRIANGLE, IntArray
-
-
-@numba.njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator, unused-ignore]
-def _ramp(value: np.float32, zero_at: np.float32, one_at: np.float32) -> np.float32:
-    """`grid.smooth_step` of one number."""
-    t = min(max((value - zero_at) / (one_at - zero_at), np.float32(0)), np.float32(1))
-    return t * t * (np.float32(3) - np.float32(2) * t)
 
 
 @numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -69,8 +63,8 @@ def smooth_outside(
         for x in range(skin.shape[1]):
             if skin[y, x] > 0:
                 continue
-            share = _ramp(away[y, x], zero, reach)
-            kept = _ramp(away[y, x], far, zero)
+            share = ramp(away[y, x], zero, reach)
+            kept = ramp(away[y, x], far, zero)
             for k in range(2):
                 own = displacement[y, x, k]
                 displacement[y, x, k] = (own + (blurred[y, x, k] - own) * share) * kept
