@@ -99,8 +99,9 @@ def speech_responses(
     """Match beginnings of sound with the mouth that answers.
 
     The mouth's level in silence is taken from the 300 ms before each onset; its unrest from there and from all onsets
-    together, whichever is greater. `onset` is the first presented
-    picture that exceeds the level by five standard deviations of the unrest and by 20 % of the peak that follows.
+    together, whichever is greater. `onset` is the first presented picture that exceeds the level by five standard
+    deviations of the unrest, and by 20 % of the peak that follows or `LEAST_OPENING`, whichever is less: in a phrase the
+    widest vowel may come long after the mouth has left its rest.
 
     Returns:
         The responses, and the number of onsets that nothing answered.
@@ -122,7 +123,7 @@ def speech_responses(
             missed += 1
             continue
         progress = (opening[during] - level) / height
-        share = min(max(ONSET_SHARE, NOISE_FACTOR * unrest / height), HALF)
+        share = min(max(min(ONSET_SHARE, LEAST_OPENING / height), NOISE_FACTOR * unrest / height), HALF)
         onset, half = (int(during[np.flatnonzero(progress >= part)[0]]) for part in (share, HALF))
         found.append(Response(float(event), float(shown[onset] - event), float(shown[half] - event), onset))
     return found, missed

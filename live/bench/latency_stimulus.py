@@ -45,8 +45,8 @@ HOLD: Final = (0.48, 1.08)
 NOISE: Final = 1.5
 """Standard deviation of the film's sensor noise, grey levels."""
 
-UTTERANCES: Final = ("ah", "our", "all of us", "I am", "are you out", "oh", "early", "eyes", "about an hour", "and I")
-"""They begin with open vowels, so that the first sound already opens the mouth."""
+UTTERANCES: Final = ("ah", "our", "actors", "I am", "are you out", "eye", "apples", "eyes", "add an hour", "and I")
+"""They begin with open, unrounded vowels, so that the first sound already opens the mouth as far as it will go."""
 
 SILENCE: Final = (0.55, 1.0)
 """Shortest and longest silence between utterances, seconds."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from live.frames import AUDIO_RATE
 from live.transport.delay_line import FRAME, DelayLine
 from live.transport.encoded import AUDIO_CLOCK, AUDIO_TIME_BASE, Encoded
+from live.transport.lip_sync import LipSync
 
 logger = logging.getLogger(__name__)
 
@@ -84,19 +85,19 @@ class Lead:
     """By how much sound leaves before its picture, so that both come out of the browser together.
 
     Browsers buffer sound longer than pictures and hold the picture back to match. Sound that leaves earlier spares the
-    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 2 % of real time.
+    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 2 % of real time and
+    never in a jump, which a browser would take for an uneven network and buffer more: sound that is not there yet is
+    made up for by older sound (`DelayLine.read`).
     """
 
     def __init__(self) -> None:
         self._seconds = 0.0
 
     def step(self, wanted: float, spare: float, elapsed: float) -> float:
-        """The lead to use now, given what the browsers want, by how much sound is early, and the seconds since the last
-        step."""
+        """The lead to use now, given what the browsers want, by how much sound may be early, and the seconds since the
+        last step."""
         target = max(0.0, min(wanted, spare, LONGEST_LEAD))
         limit = LEAD_SLEW * elapsed
-        if self._seconds > spare:
-            self._seconds = max(0.0, spare)  # sound that is not there yet cannot be sent
         self._seconds += min(limit, max(-limit, target - self._seconds))
         return self._seconds
 
@@ -106,8 +107,9 @@ class AudioOut:
 
     Args:
         line: where the sound waits.
-        delay: seconds by which sound is to be held back (clock minus media time), asked for every frame.
-        lead: seconds by which browsers want sound before its picture, asked for every frame.
+        delay: seconds by which sound is to be held back (clock minus media time) to meet its picture as that leaves, asked
+            for every frame.
+        sync: what the browser does to it, asked for every frame.
         emit: takes each packet, on the thread; must return at once.
     """
 
@@ -115,12 +117,12 @@ class AudioOut:
         self,
         line: DelayLine,
         delay: Callable[[], float],
-        lead: Callable[[], float],
+        sync: LipSync,
         emit: Callable[[Encoded], None],
     ) -> None:
         self._line = line
         self._delay = delay
-        self._wanted_lead = lead
+        self._sync = sync
         self._emit = emit
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-audio-out", daemon=True)
@@ -136,12 +138,12 @@ class AudioOut:
         encoder = OpusEncoder()
         clock = FrameClock(time.monotonic())
         leading = Lead()
-        lead = 0.0
-        while not self._closed.wait(clock.wait(time.monotonic(), lead)):
+        sync = self._sync
+        while not self._closed.wait(clock.wait(time.monotonic(), sync.used)):
             ticks = clock.next_ticks
             delay = self._delay()
-            lead = leading.step(self._wanted_lead(), delay - self._line.floor, FRAME / AUDIO_CLOCK)
-            samples = self._line.read(ticks / AUDIO_CLOCK, delay, lead)
+            sync.used = leading.step(sync.lead, delay + sync.slack - self._line.floor, FRAME / AUDIO_CLOCK)
+            samples = self._line.read(ticks / AUDIO_CLOCK, delay + sync.shift, sync.used)
             try:
                 data = encoder.encode(samples, ticks)
             except av.FFmpegError:

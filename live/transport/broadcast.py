@@ -237,10 +237,7 @@ class Broadcast:
         track = PacketTrack("audio")
         self._audio_tracks.add(track)
         if self._sound is None and not self._closed:
-            sync = self.lip_sync
-            self._sound = AudioOut(
-                self._line, lambda: self._latency.seconds + sync.shift, lambda: sync.lead, self._emit_audio
-            )
+            self._sound = AudioOut(self._line, lambda: self._latency.seconds, self.lip_sync, self._emit_audio)
         return track
 
     def request_keyframe(self, codec: VideoCodec) -> None:

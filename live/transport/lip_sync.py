@@ -1,8 +1,10 @@
-"""How the sound is sent so that it meets its picture in the listener's browser.
+"""How the sound is sent so that it meets its picture in the listener's browser, and neither waits longer than it must.
 
 A browser buffers sound longer than pictures and holds the picture back to match (lip-sync, from the sender reports). It
-leaves it at that when the two are less than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`); but
-it tells those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats), so what it leaves can be put right here.
+acts when the two are more than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`), and it tells
+those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats). Two things can be chosen here: when sound leaves (`lead`),
+which the browser sees, and which sound leaves under a time stamp (`shift`), which it does not. The first keeps the
+browser in the middle of what it tolerates, so that it holds no picture back; the second puts right what that leaves.
 """
 
 from __future__ import annotations
@@ -12,34 +14,61 @@ from typing import Final
 LEAST_PICTURE: Final = 0.01
 """Seconds that browsers buffer of pictures that need not wait for sound."""
 
+HELD: Final = 0.02
+"""Seconds of pictures in the buffer that only lip-sync explains."""
+
+RELEASE: Final = 0.04
+"""Seconds by which sound must be early by the browser's clocks for it to let go of a picture it holds back."""
+
+LATE: Final = 0.04
+"""Seconds by which sound is meant to come after its picture's stamp: the middle of what goes unnoticed, 45 ms early to
+125 ms late (ITU-R BT.1359). Half of it only makes up for pictures that stand for an interval: at 25 pictures a second
+what is seen is 20 ms old on average."""
+
+LATEST: Final = 0.05
+"""Seconds by which it may come later than its picture's stamp so that the picture need not wait; what a browser buffers
+beyond it, the browser makes the picture wait."""
+
 MOST: Final = 0.05
-"""Seconds by which sound is shifted at most. More than what a browser leaves is one that is still at it."""
+"""Seconds of a report that are believed. More is a browser that is still at it."""
 
 SMOOTHING: Final = 0.2
-"""Share of a new report, one per second, in the shift."""
+"""Share of a new report, one per second, in lead and shift."""
+
+FIRST_LEAD: Final = 0.06
+"""Seconds that browsers usually buffer of sound, until one tells."""
 
 
 class LipSync:
-    """What the owner's browser told. Read from the sending thread, written from the event loop.
+    """What the owner's browser told. Read from the sending thread, which writes `used`; else from the event loop.
 
     Attributes:
-        lead: seconds by which sound leaves before its picture, so that the picture need not wait in the browser.
-        shift: seconds by which sound is played later than its picture's time says, because the browser plays it that
-            much too early; negative, if too late.
+        lead: seconds by which sound ought to leave before its presentation.
+        used: the lead that the sending thread has come to.
+        shift: seconds by which sound is played later than its picture's time says; negative: earlier, as far as it is
+            there.
+        slack: seconds by which it may be, where sound is not there earlier.
     """
 
     def __init__(self) -> None:
-        self.lead = 0.0
+        self.lead = FIRST_LEAD
+        self.used = 0.0
         self.shift = 0.0
+        self.slack = LATEST
 
     def reported(self, sound: float, picture: float, ahead: float | None) -> None:
         """The browser buffers sound and pictures for so many seconds, and by its clocks sound plays `ahead` of its
         picture (`None`: it does not say)."""
-        # what lip-sync makes the picture wait is no reason to send sound later, so only the unavoidable part counts
-        self.lead = max(0.0, sound - min(picture, LEAST_PICTURE))
-        if ahead is not None:
-            self.shift += SMOOTHING * (max(-MOST, min(MOST, ahead)) - self.shift)
+        if ahead is None or abs(ahead) > 1.0:  # right after the start the clocks are nonsense
+            # what lip-sync makes the picture wait is no reason to send sound later, so only the unavoidable part counts
+            self.lead = max(0.0, sound - min(picture, LEAST_PICTURE))
+            return
+        ahead = max(-MOST, min(MOST, ahead))
+        aim = RELEASE if picture > HELD else 0.0
+        self.lead = max(0.0, self.lead + SMOOTHING * (self.used + aim - ahead - self.lead))
+        self.shift += SMOOTHING * (LATE + ahead - self.shift)
+        self.slack = LATEST + max(0.0, self.shift - LATE)
 
     def unheard(self) -> None:
         """Nobody listens: the browser syncs nothing."""
-        self.lead = self.shift = 0.0
+        self.shift = 0.0
