@@ -20,6 +20,7 @@ from live.errors import LiveError
 from live.frames import AudioChunk, MotionFrame, RenderedFrame, VideoFrame
 from live.garbage import exempt_what_is_loaded
 from live.one_thread import compute_in_one_thread
+from live.priority import yield_to_sound
 from live.protocols import Driver, Renderer, Sink, Source, StateCallback
 from live.statistics import FrameStatistics, StatisticsSnapshot
 
@@ -306,6 +307,7 @@ class Session:
             self._guard("driver", lambda: self._driver.push_video(frame))
 
     def _render_loop(self) -> None:
+        yield_to_sound()
         while not self._stopping.is_set():
             with self._lock:
                 driver = self._driver

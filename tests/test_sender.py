@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ async def test_keyframe_requests_reach_the_shared_encoder() -> None:
 
 async def test_without_a_listener_only_the_goodbye_leaves() -> None:
     sender, extension, _ = await make(AUDIO_CLOCK, 0)
-    extension.reports = False
+    extension.reports_from = math.inf
     await sender._send_rtcp([report(1.0), RtcpSdesPacket(chunks=[])])
     assert sender.sent == []
     await sender._send_rtcp([RtcpByePacket(sources=[1])])

@@ -100,8 +100,8 @@ def speech_responses(
 
     The mouth's level in silence is taken from the 300 ms before each onset; its unrest from there and from all onsets
     together, whichever is greater. `onset` is the first presented picture that exceeds the level by five standard
-    deviations of the unrest, and by 20 % of the peak that follows or `LEAST_OPENING`, whichever is less: in a phrase the
-    widest vowel may come long after the mouth has left its rest.
+    deviations of the unrest, and by 20 % of the peak that follows or `LEAST_OPENING`, whichever is less: in a phrase
+    the widest vowel may come long after the mouth has left its rest.
 
     Returns:
         The responses, and the number of onsets that nothing answered.

@@ -23,8 +23,9 @@ BITRATE: Final = 64_000
 LONGEST_LEAD: Final = 0.12
 """Seconds by which sound may leave before its picture."""
 
-LEAD_SLEW: Final = 0.02
-"""Seconds per second by which the lead may change."""
+LEAD_SLEW: Final = 0.002
+"""Seconds per second by which the lead may change. Sound that leaves earlier fills the browser's buffer until that
+has found a place to shorten it, and what is over in a few seconds is not worth following."""
 
 LATE_FRAMES: Final = 10
 """Frames by which the sender may be late before it skips them: the machine slept or stalled."""
@@ -85,19 +86,21 @@ class Lead:
     """By how much sound leaves before its picture, so that both come out of the browser together.
 
     Browsers buffer sound longer than pictures and hold the picture back to match. Sound that leaves earlier spares the
-    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 2 % of real time and
-    never in a jump, which a browser would take for an uneven network and buffer more: sound that is not there yet is
-    made up for by older sound (`DelayLine.read`).
+    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 0.2 % of real time
+    and never in a jump, which a browser would take for an uneven network and buffer more: older sound makes up for
+    sound that is not there yet (`DelayLine.read`).
     """
 
     def __init__(self) -> None:
-        self._seconds = 0.0
+        self._seconds: float | None = None
 
     def step(self, wanted: float, spare: float, elapsed: float) -> float:
         """The lead to use now, given what the browsers want, by how much sound may be early, and the seconds since the
         last step."""
         target = max(0.0, min(wanted, spare, LONGEST_LEAD))
         limit = LEAD_SLEW * elapsed
+        if self._seconds is None:
+            self._seconds = target
         self._seconds += min(limit, max(-limit, target - self._seconds))
         return self._seconds
 
@@ -107,8 +110,8 @@ class AudioOut:
 
     Args:
         line: where the sound waits.
-        delay: seconds by which sound is to be held back (clock minus media time) to meet its picture as that leaves, asked
-            for every frame.
+        delay: seconds by which sound is to be held back (clock minus media time) to meet its picture as that leaves,
+            asked for every frame.
         sync: what the browser does to it, asked for every frame.
         emit: takes each packet, on the thread; must return at once.
     """

@@ -29,8 +29,9 @@ KEYFRAME_PAUSE: Final = 0.25
 RETRY: Final = 1.0
 """Seconds after which a failed encoder is opened again."""
 
-LATENCY_WINDOW: Final = 50
-"""Pictures whose median latency decides how long sound waits."""
+LATENCY_WINDOW: Final = 150
+"""Pictures whose median latency decides how long sound waits: what a machine is busy with changes every few seconds,
+and sound that follows every turn comes too late for it and keeps the browser's buffer from settling."""
 
 REPORT_WINDOW: Final = 64
 """Pictures kept for the statistics channel."""

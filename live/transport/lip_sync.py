@@ -11,15 +11,6 @@ from __future__ import annotations
 
 from typing import Final
 
-LEAST_PICTURE: Final = 0.01
-"""Seconds that browsers buffer of pictures that need not wait for sound."""
-
-HELD: Final = 0.02
-"""Seconds of pictures in the buffer that only lip-sync explains."""
-
-RELEASE: Final = 0.04
-"""Seconds by which sound must be early by the browser's clocks for it to let go of a picture it holds back."""
-
 LATE: Final = 0.04
 """Seconds by which sound is meant to come after its picture's stamp: the middle of what goes unnoticed, 45 ms early to
 125 ms late (ITU-R BT.1359). Half of it only makes up for pictures that stand for an interval: at 25 pictures a second
@@ -29,7 +20,7 @@ LATEST: Final = 0.05
 """Seconds by which it may come later than its picture's stamp so that the picture need not wait; what a browser buffers
 beyond it, the browser makes the picture wait."""
 
-MOST: Final = 0.05
+MOST: Final = 0.08
 """Seconds of a report that are believed. More is a browser that is still at it."""
 
 SMOOTHING: Final = 0.2
@@ -40,7 +31,7 @@ FIRST_LEAD: Final = 0.06
 
 
 class LipSync:
-    """What the owner's browser told. Read from the sending thread, which writes `used`; else from the event loop.
+    """What the owner's browser told. Read from the sending thread, which writes `used`, the rest from the event loop.
 
     Attributes:
         lead: seconds by which sound ought to leave before its presentation.
@@ -56,16 +47,12 @@ class LipSync:
         self.shift = 0.0
         self.slack = LATEST
 
-    def reported(self, sound: float, picture: float, ahead: float | None) -> None:
-        """The browser buffers sound and pictures for so many seconds, and by its clocks sound plays `ahead` of its
-        picture (`None`: it does not say)."""
-        if ahead is None or abs(ahead) > 1.0:  # right after the start the clocks are nonsense
-            # what lip-sync makes the picture wait is no reason to send sound later, so only the unavoidable part counts
-            self.lead = max(0.0, sound - min(picture, LEAST_PICTURE))
+    def reported(self, ahead: float) -> None:
+        """By the browser's clocks sound plays `ahead` seconds before its picture."""
+        if abs(ahead) > 1.0:  # right after the start the clocks are nonsense
             return
         ahead = max(-MOST, min(MOST, ahead))
-        aim = RELEASE if picture > HELD else 0.0
-        self.lead = max(0.0, self.lead + SMOOTHING * (self.used + aim - ahead - self.lead))
+        self.lead = max(0.0, self.lead + SMOOTHING * (self.used - ahead - self.lead))
         self.shift += SMOOTHING * (LATE + ahead - self.shift)
         self.slack = LATEST + max(0.0, self.shift - LATE)
 

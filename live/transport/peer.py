@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -38,6 +40,10 @@ WATCH_INTERVAL: Final = 2.0
 """Seconds between two looks at whether packets still come."""
 
 CLOSE_TIMEOUT: Final = 5.0
+SETTLING: Final = 5.0
+"""Seconds after which a browser may begin to lip-sync: at first it buffers much sound, and a picture it once held back
+for that it is slow to let go."""
+
 MAX_MESSAGE: Final = 65_536
 """Characters a control message may have."""
 
@@ -103,7 +109,7 @@ class Peer:
         """Let the browser lip-sync, because somebody listens; else the picture need not wait for the sound."""
         self._hearing = on
         if self._audio is not None and on:  # a browser that has begun to sync goes on; there is no way back
-            self._audio.reports = True
+            self._audio.reports_from = min(self._audio.reports_from, time.monotonic() + SETTLING)
 
     async def answer(self, sdp: str, codec: VideoCodec) -> str:
         """Accept an offer. Returns the answer, complete with candidates.
@@ -205,7 +211,7 @@ class Peer:
             audio.sender.replaceTrack(audio_track)
             audio.sender._stream_id = transceiver.sender._stream_id  # one stream: the browser lip-syncs within it
             self._audio = SenderExtension(audio.sender, audio_track, AUDIO_CLOCK, lambda: None, wall)
-            self._audio.reports = self._hearing
+            self._audio.reports_from = time.monotonic() + SETTLING if self._hearing else math.inf
         # once more, now that the answer can name the tracks
         await connection.setLocalDescription(await connection.createAnswer())
         self._check_open()

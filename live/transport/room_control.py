@@ -108,17 +108,17 @@ class RoomControl:
     # -- the messages
 
     def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
-        """A browser tells how long it buffers sound and pictures, ms, and by how much its clocks say that sound plays
-        before its picture; the owner's ears decide for all."""
-        sound, picture, ahead = (_number(message.get(f"{name}_ms")) for name in ("audio", "video", "ahead"))
-        if sound is None or picture is None:
-            raise ControlError("Buffer times must be finite numbers.")
+        """A browser tells by how much its clocks say that sound plays before its picture, ms; the owner's ears decide
+        for all."""
+        ahead = _number(message.get("ahead_ms"))
+        if ahead is None:
+            raise ControlError("Times must be finite numbers.")
         if not peer.owner:
             return
-        if peer.hearing:
-            self._room.broadcast.lip_sync.reported(sound / 1e3, picture / 1e3, None if ahead is None else ahead / 1e3)
-        else:
+        if not peer.hearing:
             self._room.broadcast.lip_sync.unheard()
+        else:
+            self._room.broadcast.lip_sync.reported(ahead / 1e3)
 
     def _sliders(self, message: dict[str, Any]) -> None:
         values = message.get("values")

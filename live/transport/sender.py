@@ -58,8 +58,9 @@ class SenderExtension:
         self._wall = wall_minus_monotonic
         self._origin: int | None = None
         self._repeater = repeater
-        self.reports = True
-        """Whether sender reports leave. A browser lip-syncs only what has them, and holds the picture back for it."""
+        self.reports_from = 0.0
+        """Instant on the monotonic clock from which sender reports leave; infinity: never. A browser lip-syncs only
+        what has them, and holds the picture back for it."""
         track.on_sent = self._after_sending
         if self._has("_send_keyframe"):
             self._sender._send_keyframe = request_keyframe  # type: ignore[method-assign]
@@ -88,7 +89,7 @@ class SenderExtension:
             self._repeater.sent(timestamp)
 
     async def _correct_reports(self, packets: list[Any]) -> None:
-        if not self.reports:
+        if time.monotonic() < self.reports_from:
             packets = [packet for packet in packets if isinstance(packet, RtcpByePacket)]
             if not packets:
                 return

@@ -140,32 +140,21 @@ export class Connection extends EventTarget {
     const stats = pc.createDataChannel("stats", { ordered: false, maxRetransmits: 0 });
     stats.onmessage = ({ data }) => this.#emit("stats", JSON.parse(data));
     clearInterval(this.#pinger);
-    let before = {};
-    this.#pinger = setInterval(async () => {
+    this.#pinger = setInterval(() => {
       this.send({ type: "ping", t: performance.now() });
-      before = await this.#reportPlayout(before);
+      this.#reportPlayout();
     }, PING_MS);
   }
 
-  // How long this browser buffers sound and pictures: the engine sends sound that much earlier. And by how much sound plays
-  // before its picture by this browser's own clocks: browsers stop correcting below 30 ms, the engine does the rest.
-  async #reportPlayout(before) {
+  // By how much sound plays before its picture by this browser's own clocks: browsers stop correcting below 30 ms, the
+  // engine does the rest.
+  async #reportPlayout() {
     const report = await this.#pc?.getStats().catch(() => null);
-    if (!report) return before;
-    const now = {}, playing = {};
-    for (const entry of report.values()) {
-      if (entry.type !== "inbound-rtp") continue;
-      now[entry.kind] = [entry.jitterBufferDelay, entry.jitterBufferEmittedCount];
-      playing[entry.kind] = entry.estimatedPlayoutTimestamp;
+    const playing = {};
+    for (const entry of report?.values() ?? []) {
+      if (entry.type === "inbound-rtp") playing[entry.kind] = entry.estimatedPlayoutTimestamp;
     }
-    const ahead = playing.audio && playing.video ? playing.audio - playing.video : null;
-    const mean = (kind) => {
-      const [delay, count] = [0, 1].map((i) => (now[kind]?.[i] ?? 0) - (before[kind]?.[i] ?? 0));
-      return count > 0 ? (1000 * delay) / count : null;
-    };
-    const [audio, video] = [mean("audio"), mean("video")];
-    if (audio !== null && video !== null) this.send({ type: "playout", audio_ms: audio, video_ms: video, ahead_ms: ahead });
-    return now;
+    if (playing.audio && playing.video) this.send({ type: "playout", ahead_ms: playing.audio - playing.video });
   }
 
   #lost() {
