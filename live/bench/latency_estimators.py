@@ -20,6 +20,9 @@ NOISE_FACTOR: Final = 5.0
 LEAST_OPENING: Final = 0.12
 """Opening (1 = the reference) that counts as an answer."""
 
+SILENCE_MS: Final = 200.0
+"""Time before a word that tells what the mouth does in silence; before it the word before may still be closing."""
+
 LONGEST_MS: Final = 1500.0
 """A response later than this answers something else."""
 
@@ -98,7 +101,7 @@ def speech_responses(
 ) -> tuple[list[Response], int]:
     """Match beginnings of sound with the mouth that answers.
 
-    The mouth's level in silence is taken from the 300 ms before each onset; its unrest from there and from all onsets
+    The mouth's level in silence is taken from the 200 ms before each onset; its unrest from there and from all onsets
     together, whichever is greater. `onset` is the first presented picture that exceeds the level by five standard
     deviations of the unrest, and by 20 % of the peak that follows or `LEAST_OPENING`, whichever is less: in a phrase
     the widest vowel may come long after the mouth has left its rest.
@@ -108,10 +111,10 @@ def speech_responses(
     """
     found: list[Response] = []
     missed = 0
-    silences = [opening[(shown >= event - 300.0) & (shown <= event + 20.0)] for event in onsets]
+    silences = [opening[(shown >= event - SILENCE_MS) & (shown <= event + 20.0)] for event in onsets]
     usual = float(np.median([s.std() for s in silences if len(s) >= 3] or [0.0]))
     for event, before in zip(onsets, silences, strict=True):
-        if event < shown[0] + 300.0 or event + longest > shown[-1]:
+        if event < shown[0] + SILENCE_MS or event + longest > shown[-1]:
             continue
         during = np.flatnonzero((shown > event) & (shown <= event + longest))
         if len(before) < 3 or not len(during):

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import Final
 
-LATE: Final = 0.04
-"""Seconds by which sound is meant to come after its picture's stamp: the middle of what goes unnoticed, 45 ms early to
-125 ms late (ITU-R BT.1359). Half of it only makes up for pictures that stand for an interval: at 25 pictures a second
-what is seen is 20 ms old on average."""
+LATE: Final = 0.05
+"""Seconds by which sound is meant to come after its picture's stamp. A picture stands for an interval: at 25 pictures a
+second what is seen is 20 ms old on average. The other 30 keep the middle of what goes unnoticed, 45 ms early to 125 ms
+late (ITU-R BT.1359)."""
 
-LATEST: Final = 0.05
+LATEST: Final = 0.06
 """Seconds by which it may come later than its picture's stamp so that the picture need not wait; what a browser buffers
 beyond it, the browser makes the picture wait."""
 
