@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from live.transport import missing
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 MakeMedia = Callable[..., Path]
@@ -82,3 +84,9 @@ def equipped_home(live_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     live_home.mkdir()
     (live_home / "models").symlink_to(models, target_is_directory=True)
     return live_home
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is said once in a process is said once in a test."""
+    monkeypatch.setattr(missing, "_told", set())

@@ -14,7 +14,6 @@ import pytest
 from aiortc.mediastreams import MediaStreamError
 
 from live.frames import AudioChunk, VideoFrame
-from live.transport import receive
 from live.transport.receive import BUFFER_ATTRIBUTE, receive_audio, receive_video
 from live.transport.remote_source import RemoteSource
 from live.transport.video_encoder import VideoEncoder
@@ -53,11 +52,6 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(20.0):
         while not condition():  # noqa: ASYNC110 (threads of the code under test deliver)
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture(autouse=True)
-def forget_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(receive, "_warned", False)
 
 
 async def test_pictures_are_decoded_past_the_receiver() -> None:
@@ -113,7 +107,7 @@ async def test_a_moved_buffer_means_the_stock_path_and_one_warning(caplog: pytes
         again = receive_video(SimpleNamespace(), Track([]), source, {}, stock=False)  # type: ignore[arg-type]
         await until(lambda: pictures)
     assert pictures[0].image.shape == (32, 32, 3)
-    assert caplog.text.count("not available with this aiortc") == 1
+    assert caplog.text.count("low-delay receive is not available") == 1
     inbound.close()
     again.close()
 

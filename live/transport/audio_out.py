@@ -23,7 +23,7 @@ BITRATE: Final = 64_000
 LONGEST_LEAD: Final = 0.12
 """Seconds by which sound may leave before its picture."""
 
-LEAD_SLEW: Final = 0.002
+LEAD_SLEW: Final = 0.005
 """Seconds per second by which the lead may change. Sound that leaves earlier fills the browser's buffer until that
 has found a place to shorten it, and what is over in a few seconds is not worth following."""
 
@@ -86,7 +86,7 @@ class Lead:
     """By how much sound leaves before its picture, so that both come out of the browser together.
 
     Browsers buffer sound longer than pictures and hold the picture back to match. Sound that leaves earlier spares the
-    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 0.2 % of real time
+    picture that wait; sound is usually there first, because pictures have to be drawn. Moves at 0.5 % of real time
     and never in a jump, which a browser would take for an uneven network and buffer more: older sound makes up for
     sound that is not there yet (`DelayLine.read`).
     """

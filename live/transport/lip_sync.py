@@ -11,6 +11,13 @@ from __future__ import annotations
 
 from typing import Final
 
+HELD: Final = 0.02
+"""Seconds of pictures in a browser's buffer that only lip-sync explains."""
+
+EARLY: Final = 0.015
+"""Seconds by which sound is to be early by the browser's clocks, on the side where it lets go of pictures: a picture
+that is held back for a moment's sake is let go when the moment is over."""
+
 LATE: Final = 0.05
 """Seconds by which sound is meant to come after its picture's stamp. A picture stands for an interval: at 25 pictures a
 second what is seen is 20 ms old on average. The other 30 keep the middle of what goes unnoticed, 45 ms early to 125 ms
@@ -47,12 +54,15 @@ class LipSync:
         self.shift = 0.0
         self.slack = LATEST
 
-    def reported(self, ahead: float) -> None:
-        """By the browser's clocks sound plays `ahead` seconds before its picture."""
+    def reported(self, picture: float, ahead: float) -> None:
+        """The browser buffers pictures for so many seconds, and by its clocks sound plays `ahead` of its picture."""
         if abs(ahead) > 1.0:  # right after the start the clocks are nonsense
             return
         ahead = max(-MOST, min(MOST, ahead))
-        self.lead = max(0.0, self.lead + SMOOTHING * (self.used - ahead - self.lead))
+        missing = EARLY - ahead
+        if picture > HELD:  # sound that left later would only meet the picture where it is held
+            missing = max(missing, 0.0)
+        self.lead = max(0.0, self.lead + SMOOTHING * (self.used + missing - self.lead))
         self.shift += SMOOTHING * (LATE + ahead - self.shift)
         self.slack = LATEST + max(0.0, self.shift - LATE)
 

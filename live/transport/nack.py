@@ -7,13 +7,12 @@ and every picture behind it.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from typing import Any, Final
 
 from aiortc import RTCRtpReceiver
 
-logger = logging.getLogger(__name__)
+from live.transport.missing import tell_once
 
 SHORTEST: Final = 0.04
 LONGEST: Final = 0.12
@@ -62,7 +61,7 @@ class RepeatedNack:
         self._sending: set[asyncio.Task[None]] = set()
         self._works = hasattr(receiver, "_send_rtcp_nack") and hasattr(getattr(receiver, _GENERATOR, None), "missing")
         if not self._works:
-            logger.warning("This aiortc keeps its list of lost packets elsewhere; they are asked for once.")
+            tell_once("it keeps its list of lost packets elsewhere; they are asked for once.")
 
     def arrived(self, ssrc: int, now: float) -> None:
         """A packet of the stream `ssrc` has arrived."""

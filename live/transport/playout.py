@@ -7,7 +7,6 @@ the sender wants; 0 as the least switches the smoothing off where a browser know
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Any, Final
 
@@ -15,11 +14,12 @@ from aiortc import RTCRtpSender, RTCRtpTransceiver
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 from aiortc.rtp import HeaderExtensions, HeaderExtensionsMap, pack_header_extensions, unpack_header_extensions
 
-logger = logging.getLogger(__name__)
+from live.transport.missing import tell_once
 
 URI: Final = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-GREATEST_MS: Final = 100
-"""Above 0, so that lip-sync may still hold the picture back when sound is later."""
+GREATEST_MS: Final = 50
+"""Above 0, so that lip-sync may still hold the picture back when sound is later; not more, because a browser that has
+once held a picture back long is slow to let go."""
 
 _MAP_ATTRIBUTE: Final = "_RTCRtpSender__rtp_header_extensions_map"
 _OFFERED = re.compile(rf"^a=extmap:(\d+)(?:/\w+)? {re.escape(URI)}\s*$", re.MULTILINE)
@@ -57,7 +57,7 @@ def prefer_immediate_playout(transceiver: RTCRtpTransceiver, offer: str) -> bool
     if found is None:
         return False
     if inner is None or not hasattr(transceiver, "_headerExtensions"):
-        logger.warning("This aiortc takes no further RTP header extensions; browsers will smooth the picture.")
+        tell_once("it takes no further RTP header extensions; browsers will smooth the picture.")
         return False
     number = int(found.group(1))
     transceiver._headerExtensions.append(RTCRtpHeaderExtensionParameters(id=number, uri=URI))

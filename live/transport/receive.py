@@ -8,7 +8,6 @@ Should a later aiortc keep its buffer elsewhere, the stock path is used and one 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -23,15 +22,13 @@ from live.frames import AUDIO_RATE, AudioChunk, Trace, VideoFrame
 from live.mailbox import Mailbox
 from live.transport.inbound_audio import InboundAudio
 from live.transport.inbound_video import InboundVideo, to_rgb
+from live.transport.missing import tell_once
 from live.transport.nack import RepeatedNack
 from live.transport.remote_source import RemoteSource
 from live.transport.transit import TransitClock
 from live.transport.video_jitter import Codec, VideoPacket
 
-logger = logging.getLogger(__name__)
-
 BUFFER_ATTRIBUTE: Final = "_RTCRtpReceiver__jitter_buffer"
-_warned = False
 
 
 class Inbound(Protocol):
@@ -43,10 +40,7 @@ class Inbound(Protocol):
 
 
 def _warn_once(reason: str) -> None:
-    global _warned
-    if not _warned:
-        _warned = True
-        logger.warning("Low-delay receive is not available with this aiortc (%s); using its own buffers.", reason)
+    tell_once(f"{reason}; low-delay receive is not available, its own buffers are used.")
 
 
 class _BufferTap:

@@ -16,6 +16,8 @@ from typing import Any, Final
 from aiortc import RTCRtpSender
 from aiortc.rtp import RtcpRrPacket, RtcpSrPacket
 
+from live.transport.missing import tell_once
+
 logger = logging.getLogger(__name__)
 
 FROM: Final = 0.02
@@ -84,7 +86,7 @@ class Repeater:
         self._repeating: set[asyncio.Task[None]] = set()
         self._works = all(hasattr(sender, name) for name in ("_handle_rtcp_packet", "_retransmit", _HISTORY))
         if not self._works:
-            logger.warning("This aiortc keeps sent packets elsewhere; packets are not sent twice on a lossy network.")
+            tell_once("it keeps sent packets elsewhere; on a lossy network packets are not sent twice.")
             return
         self._handle = self._sender._handle_rtcp_packet
         self._sender._handle_rtcp_packet = self._listen  # type: ignore[method-assign]

@@ -108,17 +108,17 @@ class RoomControl:
     # -- the messages
 
     def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
-        """A browser tells by how much its clocks say that sound plays before its picture, ms; the owner's ears decide
-        for all."""
-        ahead = _number(message.get("ahead_ms"))
-        if ahead is None:
+        """A browser tells how long it buffers pictures, ms, and by how much its clocks say that sound plays before its
+        picture; the owner's ears decide for all."""
+        picture, ahead = _number(message.get("video_ms")), _number(message.get("ahead_ms"))
+        if picture is None or ahead is None:
             raise ControlError("Times must be finite numbers.")
         if not peer.owner:
             return
         if not peer.hearing:
             self._room.broadcast.lip_sync.unheard()
         else:
-            self._room.broadcast.lip_sync.reported(ahead / 1e3)
+            self._room.broadcast.lip_sync.reported(picture / 1e3, ahead / 1e3)
 
     def _sliders(self, message: dict[str, Any]) -> None:
         values = message.get("values")

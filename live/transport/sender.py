@@ -7,7 +7,6 @@ by the time encoding takes. Both are put right on the instance, without touching
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -15,16 +14,14 @@ from typing import Any, Final
 from aiortc import RTCRtpSender
 from aiortc.rtp import RtcpByePacket, RtcpSrPacket
 
+from live.transport.missing import tell_once
 from live.transport.repeat import Repeater
 from live.transport.tracks import PacketTrack
-
-logger = logging.getLogger(__name__)
 
 NTP_UNIX: Final = 2_208_988_800
 """Seconds between the NTP and the Unix epoch."""
 
 _TIMESTAMP_ATTRIBUTE: Final = "_RTCRtpSender__rtp_timestamp"
-_missing: set[str] = set()
 
 
 def ntp_to_monotonic(ntp: int, wall_minus_monotonic: float) -> float:
@@ -75,9 +72,7 @@ class SenderExtension:
     def _has(self, name: str) -> bool:
         if hasattr(self._sender, name):
             return True
-        if name not in _missing:
-            _missing.add(name)
-            logger.warning("This aiortc has no sender.%s; its own behaviour is kept.", name.lstrip("_"))
+        tell_once(f"it has no sender.{name.lstrip('_')}; its own behaviour is kept.")
         return False
 
     def _after_sending(self, ticks: int) -> None:

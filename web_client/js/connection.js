@@ -140,21 +140,29 @@ export class Connection extends EventTarget {
     const stats = pc.createDataChannel("stats", { ordered: false, maxRetransmits: 0 });
     stats.onmessage = ({ data }) => this.#emit("stats", JSON.parse(data));
     clearInterval(this.#pinger);
-    this.#pinger = setInterval(() => {
+    let buffered = [0, 0];
+    this.#pinger = setInterval(async () => {
       this.send({ type: "ping", t: performance.now() });
-      this.#reportPlayout();
+      buffered = await this.#reportPlayout(buffered);
     }, PING_MS);
   }
 
-  // By how much sound plays before its picture by this browser's own clocks: browsers stop correcting below 30 ms, the
-  // engine does the rest.
-  async #reportPlayout() {
+  // By how much sound plays before its picture by this browser's own clocks, and how long it buffers pictures: browsers stop
+  // correcting below 30 ms, the engine does the rest.
+  async #reportPlayout(before) {
     const report = await this.#pc?.getStats().catch(() => null);
     const playing = {};
+    let buffered = before;
     for (const entry of report?.values() ?? []) {
-      if (entry.type === "inbound-rtp") playing[entry.kind] = entry.estimatedPlayoutTimestamp;
+      if (entry.type !== "inbound-rtp") continue;
+      playing[entry.kind] = entry.estimatedPlayoutTimestamp;
+      if (entry.kind === "video") buffered = [entry.jitterBufferDelay ?? 0, entry.jitterBufferEmittedCount ?? 0];
     }
-    if (playing.audio && playing.video) this.send({ type: "playout", ahead_ms: playing.audio - playing.video });
+    const [delay, count] = [buffered[0] - before[0], buffered[1] - before[1]];
+    if (playing.audio && playing.video && count > 0) {
+      this.send({ type: "playout", video_ms: (1000 * delay) / count, ahead_ms: playing.audio - playing.video });
+    }
+    return buffered;
   }
 
   #lost() {
