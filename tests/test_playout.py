@@ -36,7 +36,7 @@ async def test_the_extension_is_negotiated_and_sent_with_every_packet() -> None:
     assert prefer_immediate_playout(transceiver, OFFER)
     assert [(e.id, e.uri) for e in transceiver._headerExtensions] == [(9, URI)]
     table = transceiver.sender._RTCRtpSender__rtp_header_extensions_map
-    assert unpack_header_extensions(*table.set(HeaderExtensions())) == [(9, b"\x00\x00\x0a")]
+    assert unpack_header_extensions(*table.set(HeaderExtensions())) == [(9, b"\x00\x00\x05")]
     await connection.close()
 
 
