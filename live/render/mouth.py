@@ -37,6 +37,9 @@ LIP_SHADOW: Final = 0.3
 """How much lips darken what is right behind them."""
 TOOTH_TINT: Final = (1.0, 0.965, 0.90)
 """Colour of teeth against the white of the eye."""
+LOWER_TOOTH: Final = (0.70, 0.56, 0.50)
+"""Colour of lower teeth against upper ones: they stand in the lower lip's shadow, in light that lips and tongue
+reddened."""
 CAVITY: Final = (0.30, 0.12, 0.10)
 """Reflectance of the mouth's wall, before the depth's darkness."""
 MIN_TEETH_SHARE: Final = 0.12
@@ -242,7 +245,7 @@ class MouthLayer:
         albedo[surface.is_gum] = colours.gum
         albedo[surface.is_tongue] = colours.tongue
         albedo[surface.is_upper_tooth] = colours.tooth
-        albedo[surface.is_lower_tooth] = colours.tooth * np.float32(0.9)
+        albedo[surface.is_lower_tooth] = colours.tooth * np.array(LOWER_TOOTH, np.float32)
         return albedo
 
 

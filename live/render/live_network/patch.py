@@ -20,7 +20,7 @@ DRAWN_GUIDES: Final = (2, None)
 DRAWN_GAIN: Final = 2.5
 """Multiplies that guide, which is coarse, so that the edge of the opening counts as drawn."""
 
-DRAWN_SHOWN: Final = 0.45
+DRAWN_SHOWN: Final = 0.65
 """How much of what is drawn stays. The network's teeth are the mean of many people's; the drawn ones are the photo's
 where it shows them. Judged by eye."""
 
