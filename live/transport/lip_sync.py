@@ -45,14 +45,17 @@ class LipSync:
         used: the lead that the sending thread has come to.
         shift: seconds by which sound is played later than its picture's time says; negative: earlier, as far as it is
             there.
-        slack: seconds by which it may be, where sound is not there earlier.
     """
 
     def __init__(self) -> None:
         self.lead = FIRST_LEAD
         self.used = 0.0
         self.shift = 0.0
-        self.slack = LATEST
+
+    @property
+    def slack(self) -> float:
+        """Seconds by which sound may be later than its picture's time says, where it is not there earlier."""
+        return LATEST + max(0.0, self.shift - LATE)
 
     def reported(self, picture: float, ahead: float) -> None:
         """The browser buffers pictures for so many seconds, and by its clocks sound plays `ahead` of its picture."""
@@ -64,7 +67,6 @@ class LipSync:
             missing = max(missing, 0.0)
         self.lead = max(0.0, self.lead + SMOOTHING * (self.used + missing - self.lead))
         self.shift += SMOOTHING * (LATE + ahead - self.shift)
-        self.slack = LATEST + max(0.0, self.shift - LATE)
 
     def unheard(self) -> None:
         """Nobody listens: the browser syncs nothing."""
