@@ -11,7 +11,7 @@ import pytest
 
 from live.errors import LiveError
 from live.frames import AudioChunk, MotionFrame, RenderedFrame
-from live.transport.broadcast import Broadcast, PictureLatency
+from live.transport.broadcast import Broadcast
 from live.transport.encoded import VIDEO_CLOCK
 from live.transport.tracks import PacketTrack
 
@@ -123,12 +123,3 @@ async def test_closing_ends_the_tracks() -> None:
     await asyncio.to_thread(broadcast.close)
     await asyncio.sleep(0.05)
     assert track.readyState == "ended"
-
-
-def test_picture_latency_is_a_median_that_starts_over_with_another_clock() -> None:
-    latency = PictureLatency()
-    for k in range(60):
-        latency.observe(k * 0.04, k * 0.04 + (0.08 if k % 10 else 0.5))
-    assert latency.seconds == pytest.approx(0.08)
-    latency.observe(1000.0, 2.4)
-    assert latency.seconds == pytest.approx(2.4 - 1000.0)

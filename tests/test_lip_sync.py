@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from live.transport.lip_sync import EARLY, FIRST_LEAD, HELD, LATE, LATEST, LipSync
+from live.transport.lip_sync import EARLY, FIRST_LEAD, HELD, LATE, LATEST, LONGEST_HOLD, TOLERATED, LipSync
 
 
-def listener(buffered: float, natural: float, floor: float, delay: float, seconds: int = 120) -> tuple[LipSync, float]:
+def listener(buffered: float, natural: float, floor: float, delay: float, seconds: int = 240) -> tuple[LipSync, float]:
     """A browser that buffers sound for `buffered` seconds and never corrects, one report a second. Sound can leave
-    `floor` seconds after its capture, its picture leaves after `delay`, and is shown `natural` later.
+    `floor` seconds after its capture, its picture is ready after `delay`, and is shown `natural` after it leaves.
 
     Returns the state, and by how much sound is heard after its picture.
     """
     sync = LipSync()
     late = 0.0
     for _ in range(seconds):
-        sync.used = max(0.0, min(sync.lead, delay + sync.slack - floor))
+        leaves = delay + sync.hold
+        sync.used = max(0.0, min(sync.lead, leaves + sync.slack - floor))
+        placed = max(leaves + sync.shift, floor + sync.used)
+        sync.placed = placed - leaves
         sync.reported(0.0, natural - (buffered - sync.used))
-        content = max(delay + sync.shift, floor + sync.used) - sync.used
-        late = content + buffered - delay - natural
+        late = placed - sync.used + buffered - leaves - natural
     return sync, late
 
 
@@ -48,12 +50,30 @@ def test_sound_does_not_wait_for_a_picture_that_waits_for_sound() -> None:
     assert sync.lead < FIRST_LEAD, "not held: as late as the browser likes"
 
 
-def test_sound_that_is_not_there_earlier_may_be_a_little_late_but_no_more() -> None:
+def test_sound_that_is_there_early_enough_holds_no_picture_back() -> None:
+    sync, late = listener(buffered=0.07, natural=0.01, floor=0.05, delay=0.1)
+    assert sync.hold == 0.0
+    assert late == pytest.approx(LATE, abs=1e-3)
+
+
+def test_pictures_wait_for_sound_that_would_be_later_than_goes_unnoticed() -> None:
     sync, late = listener(buffered=0.07, natural=0.01, floor=0.05, delay=0.05)
-    assert sync.used == pytest.approx(LATEST, abs=1e-3)
-    assert late == pytest.approx(LATEST, abs=2e-3)
+    assert late == pytest.approx(TOLERATED, abs=2e-3)
+    assert sync.hold == pytest.approx(0.06 - TOLERATED, abs=2e-3), "and no longer"
+
+
+def test_pictures_wait_no_longer_than_is_bearable() -> None:
     sync, _ = listener(buffered=0.2, natural=0.01, floor=0.05, delay=0.05)
-    assert sync.used <= LATEST + 1e-3, "the rest is the browser's, which holds the picture back"
+    assert sync.hold == LONGEST_HOLD
+    assert sync.placed <= LATEST + 1e-3, "the rest is the browser's, which sees it and holds the picture back"
+
+
+def test_pictures_are_let_go_when_sound_is_in_time_again() -> None:
+    sync, _ = listener(buffered=0.2, natural=0.01, floor=0.05, delay=0.05)
+    for _ in range(60):
+        sync.placed = LATE
+        sync.reported(0.0, 0.0)
+    assert sync.hold < 1e-3
 
 
 def test_nonsense_of_the_first_seconds_changes_nothing() -> None:
@@ -66,6 +86,7 @@ def test_nonsense_of_the_first_seconds_changes_nothing() -> None:
 def test_without_a_listener_nothing_is_shifted() -> None:
     sync = LipSync()
     sync.reported(0.0, 0.02)
+    sync.hold = 0.01
     assert sync.shift > 0.0
     sync.unheard()
-    assert sync.shift == 0.0
+    assert sync.shift == sync.hold == 0.0

@@ -147,6 +147,7 @@ class AudioOut:
             delay = self._delay()
             sync.used = leading.step(sync.lead, delay + sync.slack - self._line.floor, FRAME / AUDIO_CLOCK)
             samples = self._line.read(ticks / AUDIO_CLOCK, delay + sync.shift, sync.used)
+            sync.placed = self._line.delay - delay
             try:
                 data = encoder.encode(samples, ticks)
             except av.FFmpegError:

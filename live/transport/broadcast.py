@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from statistics import median
 from typing import Final
 
 from live.errors import LiveError
@@ -16,6 +15,7 @@ from live.frames import AudioChunk, RenderedFrame, Trace
 from live.mailbox import Mailbox
 from live.transport.audio_out import AudioOut
 from live.transport.delay_line import DelayLine
+from live.transport.departure import Departure
 from live.transport.encoded import VIDEO_CLOCK, Encoded, VideoCodec
 from live.transport.lip_sync import LipSync
 from live.transport.tracks import PacketTrack
@@ -29,32 +29,8 @@ KEYFRAME_PAUSE: Final = 0.25
 RETRY: Final = 1.0
 """Seconds after which a failed encoder is opened again."""
 
-LATENCY_WINDOW: Final = 150
-"""Pictures whose median latency decides how long sound waits: what a machine is busy with changes every few seconds,
-and sound that follows every turn comes too late for it and keeps the browser's buffer from settling."""
-
 REPORT_WINDOW: Final = 64
 """Pictures kept for the statistics channel."""
-
-
-class PictureLatency:
-    """Clock minus media time of pictures as they leave: what sound has to wait for. Times are arguments, seconds."""
-
-    def __init__(self) -> None:
-        self._measured: deque[float] = deque(maxlen=LATENCY_WINDOW)
-        self._value = 0.0
-
-    def observe(self, pts: float, now: float) -> None:
-        """A picture of media time `pts` leaves at `now`."""
-        if self._measured and abs(now - pts - self._value) > 2.0:
-            self._measured.clear()  # another source with another clock
-        self._measured.append(now - pts)
-        self._value = median(self._measured)
-
-    @property
-    def seconds(self) -> float:
-        """Median of the last pictures; 0 before the first."""
-        return self._value
 
 
 class VideoWorker:
@@ -62,7 +38,7 @@ class VideoWorker:
 
     Args:
         encoder: belongs to this worker from now on.
-        to_ticks: 90 kHz presentation time of a frame that is encoded now.
+        departure: when a picture leaves, by what is on this clock the instant it stands for.
         emit: takes what was encoded, on the thread.
         failed: told what went wrong, once for failures in a row; encoding is tried again `RETRY` seconds later.
     """
@@ -70,12 +46,12 @@ class VideoWorker:
     def __init__(
         self,
         encoder: VideoEncoder,
-        to_ticks: Callable[[RenderedFrame], int],
+        departure: Departure,
         emit: Callable[[Encoded], None],
         failed: Callable[[LiveError], None],
     ) -> None:
         self._encoder = encoder
-        self._to_ticks = to_ticks
+        self._departure = departure
         self._emit = emit
         self._failed = failed
         self._box: Mailbox[RenderedFrame] = Mailbox()
@@ -113,13 +89,17 @@ class VideoWorker:
             frame = self._box.take(1.0)
             if frame is None:
                 continue
+            taken_ns = time.monotonic_ns()
+            instant, wait = self._departure.schedule(frame.pts, taken_ns / 1e9)
+            if wait > 0.0 and self._closing.wait(wait):
+                return
             start_ns = time.monotonic_ns()
             now = start_ns / 1e9
             keyframe = self._keyframe.is_set() and now - self._last_keyframe >= KEYFRAME_PAUSE
             if keyframe:
                 self._keyframe.clear()
                 self._last_keyframe = now
-            self._ticks = ticks = max(self._to_ticks(frame), self._ticks + 1)
+            self._ticks = ticks = max(round(instant * VIDEO_CLOCK), self._ticks + 1)
             try:
                 data, is_keyframe = self._encoder.encode(frame.image, ticks, keyframe)
             except LiveError as error:
@@ -131,6 +111,8 @@ class VideoWorker:
             failing = False
             ready_ns = time.monotonic_ns()
             trace = Trace(frame.trace.capture_ns, list(frame.trace.stages))  # each encode has its own
+            if wait > 0.0:
+                trace.stamp("lip-sync", taken_ns, start_ns)
             trace.stamp("encode", start_ns, ready_ns)
             self.encoded += 1
             if data:
@@ -164,7 +146,6 @@ class Broadcast:
         self._on_error = on_error
         self._fps = fps
         self._bitrate = bitrate
-        self._latency = PictureLatency()
         self._line = DelayLine()
         self._sound: AudioOut | None = None
         self._workers: dict[VideoCodec, VideoWorker] = {}
@@ -173,6 +154,7 @@ class Broadcast:
         self._past_drops = 0
         self._closed = False
         self.lip_sync = LipSync()
+        self._departure = Departure(self.lip_sync)
         self.sent: deque[Encoded] = deque(maxlen=REPORT_WINDOW)
         """Pictures that left lately, newest last; for the statistics channel."""
 
@@ -217,7 +199,7 @@ class Broadcast:
     @property
     def picture_latency(self) -> float:
         """Clock minus media time of pictures as they leave, seconds."""
-        return self._latency.seconds
+        return self._departure.delay
 
     def video_track(self, codec: VideoCodec) -> PacketTrack:
         """A new viewer's picture; it begins with a keyframe that is requested now."""
@@ -226,7 +208,7 @@ class Broadcast:
         worker = self._workers.get(codec)
         if worker is None and not self._closed:
             worker = VideoWorker(
-                VideoEncoder(codec, self._fps, self._bitrate), self._to_ticks, self._emit_video(codec), self._fail
+                VideoEncoder(codec, self._fps, self._bitrate), self._departure, self._emit_video(codec), self._fail
             )
             self._workers[codec] = worker
         if worker is not None:
@@ -238,7 +220,7 @@ class Broadcast:
         track = PacketTrack("audio")
         self._audio_tracks.add(track)
         if self._sound is None and not self._closed:
-            self._sound = AudioOut(self._line, lambda: self._latency.seconds, self.lip_sync, self._emit_audio)
+            self._sound = AudioOut(self._line, lambda: self._departure.delay, self.lip_sync, self._emit_audio)
         return track
 
     def request_keyframe(self, codec: VideoCodec) -> None:
@@ -264,12 +246,6 @@ class Broadcast:
             self._loop.run_in_executor(None, encoder.close)
 
     # -- inside
-
-    def _to_ticks(self, frame: RenderedFrame) -> int:
-        """Media time on the send clock: sound of the same media time carries the same instant."""
-        self._latency.observe(frame.pts, time.monotonic())
-        delay = self._line.delay if self._sound is not None else 0.0
-        return round((frame.pts + (delay or self._latency.seconds)) * VIDEO_CLOCK)
 
     def _emit_video(self, codec: VideoCodec) -> Callable[[Encoded], None]:
         def deliver(item: Encoded) -> None:

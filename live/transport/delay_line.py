@@ -70,7 +70,7 @@ class DelayLine:
 
     @property
     def delay(self) -> float:
-        """Clock minus media time at the reading position, as of the last `read`."""
+        """Clock minus media time at the reading position, as of the last `read`; what was wanted where it ran dry."""
         return self._delay
 
     def write(self, samples: NDArray[np.int16], pts: float, now: float) -> None:
@@ -115,7 +115,8 @@ class DelayLine:
                 return np.zeros(FRAME, np.int16)
             age = now - lead - self._anchor  # of the newest sound, just when it is needed
             self._age = age if self._age is None else max(age, self._age)
-            target = self._head + (now - max(delay, lateness + CUSHION + lead) - self._anchor) * AUDIO_RATE
+            self._delay = max(delay, lateness + CUSHION + lead)
+            target = self._head + (now - self._delay - self._anchor) * AUDIO_RATE
             frame = self._play(target)
             if self._position is not None:
                 self._delay = now - (self._anchor + (self._position - FRAME - self._head) / AUDIO_RATE)

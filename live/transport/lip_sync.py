@@ -2,9 +2,10 @@
 
 A browser buffers sound longer than pictures and holds the picture back to match (lip-sync, from the sender reports). It
 acts when the two are more than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`), and it tells
-those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats). Two things can be chosen here: when sound leaves (`lead`),
-which the browser sees, and which sound leaves under a time stamp (`shift`), which it does not. The first keeps the
-browser in the middle of what it tolerates, so that it holds no picture back; the second puts right what that leaves.
+those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats). What it once holds back, it lets go late or never. So
+three things are chosen here: when sound leaves (`lead`), which the browser sees, and which keeps it in the middle of what
+it tolerates; which sound leaves under a time stamp (`shift`), which it does not see, and which puts right what that
+leaves; and, where sound cannot be there in time, how long pictures wait for it before they leave (`hold`).
 """
 
 from __future__ import annotations
@@ -18,39 +19,48 @@ EARLY: Final = 0.015
 """Seconds by which sound is to be early by the browser's clocks, on the side where it lets go of pictures: a picture
 that is held back for a moment's sake is let go when the moment is over."""
 
-LATE: Final = 0.05
-"""Seconds by which sound is meant to come after its picture's stamp. A picture stands for an interval: at 25 pictures a
-second what is seen is 20 ms old on average. The other 30 keep the middle of what goes unnoticed, 45 ms early to 125 ms
-late (ITU-R BT.1359)."""
+LATE: Final = 0.02
+"""Seconds by which sound is meant to come after its picture by the browser's clocks. A picture stands for an interval:
+at 25 pictures a second what is seen is 20 ms old on average."""
+
+TOLERATED: Final = 0.04
+"""Seconds by which sound that is not there earlier may come after its picture before pictures are held back for it.
+Sound that is late is noticed less than sound that is early: 125 against 45 ms (ITU-R BT.1359)."""
+
+LONGEST_HOLD: Final = 0.06
+"""Seconds for which pictures wait here at most; beyond, the browser holds them back, or sound is late."""
 
 LATEST: Final = 0.06
-"""Seconds by which it may come later than its picture's stamp so that the picture need not wait; what a browser buffers
-beyond it, the browser makes the picture wait."""
+"""Seconds by which sound may come later than its time stamp says so that the browser finds it in time."""
 
 MOST: Final = 0.08
 """Seconds of a report that are believed. More is a browser that is still at it."""
 
 SMOOTHING: Final = 0.2
-"""Share of a new report, one per second, in lead and shift."""
+"""Share of a new report, one per second, in what is chosen."""
 
 FIRST_LEAD: Final = 0.06
 """Seconds that browsers usually buffer of sound, until one tells."""
 
 
 class LipSync:
-    """What the owner's browser told. Read from the sending thread, which writes `used`, the rest from the event loop.
+    """What the owner's browser told. Read from the sending threads; the one of the sound writes `used` and `placed`,
+    the event loop the rest.
 
     Attributes:
         lead: seconds by which sound ought to leave before its presentation.
         used: the lead that the sending thread has come to.
-        shift: seconds by which sound is played later than its picture's time says; negative: earlier, as far as it is
-            there.
+        shift: seconds by which sound ought to be later than its time stamp says; negative: earlier.
+        placed: the shift that the sending thread has come to: sound may not be there earlier.
+        hold: seconds for which pictures wait for their sound before they leave.
     """
 
     def __init__(self) -> None:
         self.lead = FIRST_LEAD
         self.used = 0.0
         self.shift = 0.0
+        self.placed = 0.0
+        self.hold = 0.0
 
     @property
     def slack(self) -> float:
@@ -67,7 +77,10 @@ class LipSync:
             missing = max(missing, 0.0)
         self.lead = max(0.0, self.lead + SMOOTHING * (self.used + missing - self.lead))
         self.shift += SMOOTHING * (LATE + ahead - self.shift)
+        late = self.placed - ahead
+        self.hold = max(0.0, min(LONGEST_HOLD, self.hold + SMOOTHING * (late - TOLERATED)))
 
     def unheard(self) -> None:
         """Nobody listens: the browser syncs nothing."""
         self.shift = 0.0
+        self.hold = 0.0

@@ -19,6 +19,7 @@ class Stage:
     adversarial: float
     eyes_every: int
     base_every: int
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,7 @@ class Trainer:
     def _step(self, batch: Batch, stage: Stage, number: int) -> dict[str, Tensor]:
         """One step of every part whose turn it is; the mouth's is always."""
         turns = {"mouth": 1, "eyes": stage.eyes_every, "base": stage.base_every}
+        self._pace(stage)
         seen: dict[str, Tensor] = {}
         for part, every in turns.items():
             if number % every:
@@ -179,6 +180,14 @@ class Trainer:
                 terms["judge"] = self._train_judge(part, fakes)
             seen |= {f"{part}/{name}": value for name, value in terms.items()}
         return seen
+
+    def _pace(self, stage: Stage) -> None:
+        """Give every optimiser the stage's learning rate; a checkpoint brings along that of its own stage."""
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = self.settings.learning_rate * stage.rate
+        for group in self.judge_optimiser.param_groups:
+            group["lr"] = self.settings.discriminator_rate * stage.rate
 
     def _base(self, batch: Batch, stage: Stage) -> tuple[Tensor, dict[str, Tensor]]:
         faces = self.faces if stage.perceptual else None
