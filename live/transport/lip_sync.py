@@ -3,9 +3,9 @@
 A browser buffers sound longer than pictures and holds the picture back to match (lip-sync, from the sender reports). It
 acts when the two are more than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`), and it tells
 those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats). What it once holds back, it lets go late or never. So
-three things are chosen here: when sound leaves (`lead`), which the browser sees, and which keeps it in the middle of what
-it tolerates; which sound leaves under a time stamp (`shift`), which it does not see, and which puts right what that
-leaves; and, where sound cannot be there in time, how long pictures wait for it before they leave (`hold`).
+three things are chosen here: when sound leaves (`lead`), which the browser sees, and which keeps it in the middle of
+what it tolerates; which sound leaves under a time stamp (`shift`), which it does not see, and which puts right what
+that leaves; and, where sound cannot be there in time, how long pictures wait for it before they leave (`hold`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LATE: Final = 0.02
 """Seconds by which sound is meant to come after its picture by the browser's clocks. A picture stands for an interval:
 at 25 pictures a second what is seen is 20 ms old on average."""
 
-TOLERATED: Final = 0.04
+TOLERATED: Final = 0.035
 """Seconds by which sound that is not there earlier may come after its picture before pictures are held back for it.
 Sound that is late is noticed less than sound that is early: 125 against 45 ms (ITU-R BT.1359)."""
 
