@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Final
 
 import cv2
@@ -19,6 +22,9 @@ BLUR: Final = 1.2
 ITERATIONS: Final = 3
 LARGEST_STEP: Final = 4.0
 """Crop pixels by which one iteration may shift."""
+
+WORTH_SHARING: Final = 4000
+"""Pictures from which on all cores read them: those of a soak take one core minutes."""
 
 DECISION: Final = 8
 """Power of a reference's mean squared misfit by which its reading counts less: the best one or two decide."""
@@ -48,6 +54,13 @@ class MouthReader:
 
     def read(self, crops: NDArray[np.uint8]) -> Series:
         """`uint8 (n, rows, columns)` → opening `(n,)`."""
+        workers = os.cpu_count() or 1
+        if workers == 1 or len(crops) < WORTH_SHARING:
+            return self._alone(crops)
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            return np.concatenate(list(pool.map(self._alone, np.array_split(crops, 4 * workers))))
+
+    def _alone(self, crops: NDArray[np.uint8]) -> Series:
         return np.array([self._opening(_blurred(crop)) for crop in crops])
 
     def _opening(self, crop: Series) -> float:
@@ -88,15 +101,20 @@ class _Reference:
             moved = cv2.warpAffine(crop, turn, (columns, rows), flags=flags, borderMode=cv2.BORDER_REPLICATE)
             difference = np.asarray(moved, np.float64).reshape(-1) - self._base
             found = self._solve @ difference
-            opening, misfit = float(found[0]), float(np.mean((difference - self._design @ found) ** 2))
-            across, down, grown, turned = found[1:5]
+            left = difference - self._design @ found
+            opening, misfit = float(found[0]), float(left @ left) / len(left)
+            across, down, grown, turned = found[1:5].tolist()
             # crop(p) = base(p + d(p)): look where the base's pixels went, a little further every time
             a, b = grown / columns, turned / columns
-            step = np.array([[1 - a, b, -across + (a - b) * columns / 2], [-b, 1 - a, -down + (a + b) * rows / 2]])
-            step[:, 2] = np.clip(step[:, 2], -LARGEST_STEP, LARGEST_STEP)
-            step[:, :2] = np.clip(step[:, :2], -1.1, 1.1)
-            turn = turn @ np.vstack([step, [0.0, 0.0, 1.0]])
+            a, b = min(2.1, max(-0.1, a)), min(1.1, max(-1.1, b))
+            right, below = -across + (a - b) * columns / 2, -down + (a + b) * rows / 2
+            step = np.array([[1 - a, b, _limited(right)], [-b, 1 - a, _limited(below)], [0.0, 0.0, 1.0]])
+            turn = turn @ step
         return opening, misfit
+
+
+def _limited(shift: float) -> float:
+    return min(LARGEST_STEP, max(-LARGEST_STEP, shift))
 
 
 def _blurred(crop: Crop) -> Series:

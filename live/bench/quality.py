@@ -16,11 +16,12 @@ from live.bench.quality_metrics import jitter, l1, mouth_and_eyes, psnr, ssim
 from live.bench.quality_sheets import grid, labelled, write_picture, write_video
 from live.bench.recognition import FaceRecogniser
 from live.errors import MediaError, PortraitError
-from live.frames import FloatArray, Image
+from live.frames import FloatArray, Image, MotionFrame
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FrameFitter, interocular
 from live.motion.openvino_tracker import OpenVinoFaceTracker
 from live.motion.retarget import retarget
+from live.motion.smoothing import MotionSmoother
 from live.protocols import Renderer
 from live.render import create_renderer
 from live.render.avatar import Avatar
@@ -52,6 +53,17 @@ class Still:
     def render(self, _motion: object) -> Image:
         """The portrait at rest, whatever is asked."""
         return self._picture
+
+
+class Smoothed:
+    """A renderer that gets its motion as a live session does: filtered, without a look ahead."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer, self._smoother = renderer, MotionSmoother()
+
+    def render(self, motion: MotionFrame) -> Image:
+        """The picture for the smoothed motion."""
+        return self._renderer.render(self._smoother(motion))
 
 
 @dataclass
@@ -98,7 +110,7 @@ class Judge:
 
 
 def reconstruct(
-    avatar: Avatar, truth: list[TruthFrame], renderers: dict[str, Renderer | Still], judge: Judge
+    avatar: Avatar, truth: list[TruthFrame], renderers: dict[str, Renderer | Still | Smoothed], judge: Judge
 ) -> dict[str, Scores]:
     """Every renderer performs the clip; the portrait is its first frame."""
     scores = {name: Scores() for name in renderers}
@@ -172,9 +184,11 @@ def run(args: argparse.Namespace) -> int:
             continue
         prior = create_renderer(avatar, "geometric", size)
         judged = create_renderer(avatar, args.backend, size)
-        renderers: dict[str, Renderer | Still] = {"static portrait": Still(prior, avatar), "motion prior": prior}
+        renderers: dict[str, Renderer | Still | Smoothed] = {"static portrait": Still(prior, avatar)}
+        renderers["motion prior"] = prior
         if type(judged) is not type(prior):
             renderers[args.backend] = judged
+        renderers[f"{args.backend}, smoothed"] = Smoothed(judged)
         judge = Judge(recogniser, avatar, args.size)
         scores = reconstruct(avatar, truth, renderers, judge)
         per_clip[path.stem] = {name: mean_of(kept.rows) for name, kept in scores.items()}
