@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from live.transport.lip_sync import EARLY, FIRST_LEAD, HELD, LATE, LATEST, LONGEST_HOLD, TOLERATED, LipSync
+from live.transport.lip_sync import BEYOND, FIRST_LEAD, HELD, LATE, LATEST, LONGEST_HOLD, TOLERATED, LipSync
 
 
 def listener(buffered: float, natural: float, floor: float, delay: float, seconds: int = 240) -> tuple[LipSync, float]:
@@ -20,15 +20,15 @@ def listener(buffered: float, natural: float, floor: float, delay: float, second
         sync.used = max(0.0, min(sync.lead, leaves + sync.slack - floor))
         placed = max(leaves + sync.shift, floor + sync.used)
         sync.placed = placed - leaves
-        sync.reported(0.0, natural - (buffered - sync.used))
+        sync.reported(0.0, 0.0, natural - (buffered - sync.used))
         late = placed - sync.used + buffered - leaves - natural
     return sync, late
 
 
 def test_sound_leaves_as_much_earlier_as_the_browser_buffers_it_longer() -> None:
     sync, late = listener(buffered=0.09, natural=0.01, floor=0.03, delay=0.1)
-    assert sync.used == pytest.approx(0.08 + EARLY, abs=1e-3), "the browser sees them meet, almost"
-    assert late == pytest.approx(LATE, abs=1e-3), "and the listener hears it a little later"
+    assert sync.used == pytest.approx(0.08, abs=1e-3), "the browser sees them meet"
+    assert late == pytest.approx(LATE, abs=1e-3), "and it is heard a little later"
 
 
 def test_a_browser_that_plays_sound_at_once_gets_it_no_earlier() -> None:
@@ -37,17 +37,25 @@ def test_a_browser_that_plays_sound_at_once_gets_it_no_earlier() -> None:
     assert late == pytest.approx(LATE, abs=1e-3)
 
 
-def test_sound_does_not_wait_for_a_picture_that_waits_for_sound() -> None:
-    """Else both would come later with every moment of trouble, and never earlier again."""
+def test_a_browser_that_holds_the_picture_back_is_given_early_sound_until_it_lets_go() -> None:
     sync = LipSync()
     for _ in range(100):
         sync.used = sync.lead
-        sync.reported(2 * HELD, 0.025)
-    assert sync.lead == pytest.approx(FIRST_LEAD), "held: no later"
+        sync.reported(2 * HELD, 0.0, sync.used - FIRST_LEAD)
+    assert sync.lead == pytest.approx(FIRST_LEAD + BEYOND, abs=1e-3)
     for _ in range(100):
         sync.used = sync.lead
-        sync.reported(HELD / 2, 0.025)
-    assert sync.lead < FIRST_LEAD, "not held: as late as the browser likes"
+        sync.reported(HELD / 2, 0.0, sync.used - FIRST_LEAD)
+    assert sync.lead == pytest.approx(FIRST_LEAD, abs=1e-3), "not held any more: as late as the browser likes"
+
+
+def test_a_browser_that_holds_the_sound_back_is_given_late_sound_until_it_lets_go() -> None:
+    """Else it buffers what is sent earlier and earlier."""
+    sync = LipSync()
+    for _ in range(100):
+        sync.used = sync.lead
+        sync.reported(0.0, 2 * HELD, sync.used - FIRST_LEAD)
+    assert sync.lead == pytest.approx(FIRST_LEAD - BEYOND, abs=1e-3)
 
 
 def test_sound_that_is_there_early_enough_holds_no_picture_back() -> None:
@@ -72,20 +80,20 @@ def test_pictures_are_let_go_when_sound_is_in_time_again() -> None:
     sync, _ = listener(buffered=0.2, natural=0.01, floor=0.05, delay=0.05)
     for _ in range(60):
         sync.placed = LATE
-        sync.reported(0.0, 0.0)
+        sync.reported(0.0, 0.0, 0.0)
     assert sync.hold < 1e-3
 
 
 def test_nonsense_of_the_first_seconds_changes_nothing() -> None:
     sync = LipSync()
     for ahead in (-4e9, 3.0, -1.5):
-        sync.reported(0.0, ahead)
+        sync.reported(0.0, 0.0, ahead)
     assert (sync.lead, sync.shift) == (FIRST_LEAD, 0.0)
 
 
 def test_without_a_listener_nothing_is_shifted() -> None:
     sync = LipSync()
-    sync.reported(0.0, 0.02)
+    sync.reported(0.0, 0.0, 0.02)
     sync.hold = 0.01
     assert sync.shift > 0.0
     sync.unheard()

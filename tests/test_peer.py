@@ -106,8 +106,8 @@ async def test_nonsense_on_the_control_channel_is_answered_and_survived() -> Non
             '{"type": "portrait"}',
             '{"type": "calibrate"}',
             '{"type": "playout"}',
-            '{"type": "playout", "video_ms": 1, "ahead_ms": "x"}',
-            '{"type": "playout", "video_ms": 1, "ahead_ms": Infinity}',
+            '{"type": "playout", "video_held_ms": 1, "audio_held_ms": 0, "ahead_ms": "x"}',
+            '{"type": "playout", "video_held_ms": 1, "audio_held_ms": 0, "ahead_ms": Infinity}',
             '{"type": "sliders", "values": {"jawOpen": Infinity}}',
             '{"type": "sliders", "values": {"yaw": -1e999}}',
             '{"type": "sliders", "values": {"yaw": null, "": 1}}',
@@ -123,7 +123,7 @@ async def test_nonsense_on_the_control_channel_is_answered_and_survived() -> Non
             '{"type": "\\ud800"}',
             '{"type": null}',
             '"' + "x" * 70_000 + '"',
-            '{"type": "playout", "video_ms": 1, "ahead_ms": 1' + "0" * 400 + "}",
+            '{"type": "playout", "video_held_ms": 1, "audio_held_ms": 0, "ahead_ms": 1' + "0" * 400 + "}",
         ]
         for number, text in enumerate(nonsense, start=1):
             owner.say_text(text)

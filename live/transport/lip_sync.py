@@ -1,23 +1,23 @@
 """How the sound is sent so that it meets its picture in the listener's browser, and neither waits longer than it must.
 
-A browser buffers sound longer than pictures and holds the picture back to match (lip-sync, from the sender reports). It
-acts when the two are more than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`), and it tells
+A browser buffers sound longer than pictures and holds the picture back to match (lip-sync, from the sender reports).
+It acts when the two are more than 30 ms apart by its own clocks (libwebrtc, `stream_synchronization.cc`), and it tells
 those clocks (`estimatedPlayoutTimestamp`, W3C webrtc-stats). What it once holds back, it lets go late or never. So
 three things are chosen here: when sound leaves (`lead`), which the browser sees, and which keeps it in the middle of
-what it tolerates; which sound leaves under a time stamp (`shift`), which it does not see, and which puts right what
-that leaves; and, where sound cannot be there in time, how long pictures wait for it before they leave (`hold`).
+what it tolerates, or makes it let go; which sound leaves under a time stamp (`shift`), which it does not see, and
+which puts right what that leaves; and, where sound cannot be there in time, how long pictures wait for it before they
+leave (`hold`).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-HELD: Final = 0.02
-"""Seconds of pictures in a browser's buffer that only lip-sync explains."""
+HELD: Final = 0.005
+"""Seconds for which a browser holds picture or sound back that are worth undoing."""
 
-EARLY: Final = 0.015
-"""Seconds by which sound is to be early by the browser's clocks, on the side where it lets go of pictures: a picture
-that is held back for a moment's sake is let go when the moment is over."""
+BEYOND: Final = 0.04
+"""Seconds by which picture and sound are to be apart by its clocks so that a browser lets go of what it holds back."""
 
 LATE: Final = 0.02
 """Seconds by which sound is meant to come after its picture by the browser's clocks. A picture stands for an interval:
@@ -67,15 +67,18 @@ class LipSync:
         """Seconds by which sound may be later than its picture's time says, where it is not there earlier."""
         return LATEST + max(0.0, self.shift - LATE)
 
-    def reported(self, picture: float, ahead: float) -> None:
-        """The browser buffers pictures for so many seconds, and by its clocks sound plays `ahead` of its picture."""
+    def reported(self, picture: float, sound: float, ahead: float) -> None:
+        """The browser holds picture and sound back for so many seconds to make them meet, and by its clocks sound plays
+        `ahead` of its picture."""
         if abs(ahead) > 1.0:  # right after the start the clocks are nonsense
             return
         ahead = max(-MOST, min(MOST, ahead))
-        missing = EARLY - ahead
-        if picture > HELD:  # sound that left later would only meet the picture where it is held
-            missing = max(missing, 0.0)
-        self.lead = max(0.0, self.lead + SMOOTHING * (self.used + missing - self.lead))
+        wanted = 0.0
+        if picture > HELD:  # it lets go of the picture when sound is early, of the sound when that is late
+            wanted = BEYOND
+        elif sound > HELD:
+            wanted = -BEYOND
+        self.lead = max(0.0, self.lead + SMOOTHING * (self.used + wanted - ahead - self.lead))
         self.shift += SMOOTHING * (LATE + ahead - self.shift)
         late = self.placed - ahead
         self.hold = max(0.0, min(LONGEST_HOLD, self.hold + SMOOTHING * (late - TOLERATED)))

@@ -108,17 +108,18 @@ class RoomControl:
     # -- the messages
 
     def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
-        """A browser tells how long it buffers pictures, ms, and by how much its clocks say that sound plays before its
-        picture; the owner's ears decide for all."""
-        picture, ahead = _number(message.get("video_ms")), _number(message.get("ahead_ms"))
-        if picture is None or ahead is None:
+        """A browser tells for how long it holds picture and sound back to make them meet, ms, and by how much sound
+        plays before its picture by its clocks; the owner's ears decide for all."""
+        picture, sound = _number(message.get("video_held_ms")), _number(message.get("audio_held_ms"))
+        ahead = _number(message.get("ahead_ms"))
+        if picture is None or sound is None or ahead is None:
             raise ControlError("Times must be finite numbers.")
         if not peer.owner:
             return
         if not peer.hearing:
             self._room.broadcast.lip_sync.unheard()
         else:
-            self._room.broadcast.lip_sync.reported(picture / 1e3, ahead / 1e3)
+            self._room.broadcast.lip_sync.reported(picture / 1e3, sound / 1e3, ahead / 1e3)
 
     def _sliders(self, message: dict[str, Any]) -> None:
         values = message.get("values")

@@ -140,29 +140,31 @@ export class Connection extends EventTarget {
     const stats = pc.createDataChannel("stats", { ordered: false, maxRetransmits: 0 });
     stats.onmessage = ({ data }) => this.#emit("stats", JSON.parse(data));
     clearInterval(this.#pinger);
-    let buffered = [0, 0];
+    let buffers = {};
     this.#pinger = setInterval(async () => {
       this.send({ type: "ping", t: performance.now() });
-      buffered = await this.#reportPlayout(buffered);
+      buffers = await this.#reportPlayout(buffers);
     }, PING_MS);
   }
 
-  // By how much sound plays before its picture by this browser's own clocks, and how long it buffers pictures: browsers stop
-  // correcting below 30 ms, the engine does the rest.
+  // By how much sound plays before its picture by this browser's own clocks, and for how long it holds either back to
+  // make them meet: browsers act above 30 ms and do not undo it below, so the engine does the rest.
   async #reportPlayout(before) {
     const report = await this.#pc?.getStats().catch(() => null);
-    const playing = {};
-    let buffered = before;
+    const [playing, buffers, held] = [{}, {}, {}];
     for (const entry of report?.values() ?? []) {
       if (entry.type !== "inbound-rtp") continue;
-      playing[entry.kind] = entry.estimatedPlayoutTimestamp;
-      if (entry.kind === "video") buffered = [entry.jitterBufferDelay ?? 0, entry.jitterBufferEmittedCount ?? 0];
+      const { kind, jitterBufferTargetDelay: target, jitterBufferMinimumDelay: least } = entry;
+      playing[kind] = entry.estimatedPlayoutTimestamp;
+      buffers[kind] = [(target ?? 0) - (least ?? target ?? 0), entry.jitterBufferEmittedCount ?? 0];
+      const [wait, count] = before[kind] ?? [0, 0];
+      held[kind] = (1000 * (buffers[kind][0] - wait)) / (buffers[kind][1] - count);
     }
-    const [delay, count] = [buffered[0] - before[0], buffered[1] - before[1]];
-    if (playing.audio && playing.video && count > 0) {
-      this.send({ type: "playout", video_ms: (1000 * delay) / count, ahead_ms: playing.audio - playing.video });
+    if (playing.audio && playing.video && Number.isFinite(held.audio) && Number.isFinite(held.video)) {
+      const ahead = playing.audio - playing.video;
+      this.send({ type: "playout", video_held_ms: held.video, audio_held_ms: held.audio, ahead_ms: ahead });
     }
-    return buffered;
+    return buffers;
   }
 
   #lost() {
