@@ -84,6 +84,11 @@ def test_pictures_are_let_go_when_sound_is_in_time_again() -> None:
     assert sync.hold < 1e-3
 
 
+def test_the_first_reports_are_followed_at_once() -> None:
+    _, late = listener(buffered=0.09, natural=0.01, floor=0.05, delay=0.05, seconds=4)
+    assert late == pytest.approx(TOLERATED, abs=0.01)
+
+
 def test_nonsense_of_the_first_seconds_changes_nothing() -> None:
     sync = LipSync()
     for ahead in (-4e9, 3.0, -1.5):

@@ -37,7 +37,7 @@ MOST: Final = 0.08
 """Seconds of a report that are believed. More is a browser that is still at it."""
 
 SMOOTHING: Final = 0.2
-"""Share of a new report, one per second, in what is chosen."""
+"""Share of a new report, one per second, in what is chosen; of the first ones more, so that all count alike."""
 
 FIRST_LEAD: Final = 0.06
 """Seconds that browsers usually buffer of sound, until one tells."""
@@ -61,6 +61,7 @@ class LipSync:
         self.shift = 0.0
         self.placed = 0.0
         self.hold = 0.0
+        self._reports = 0
 
     @property
     def slack(self) -> float:
@@ -73,17 +74,20 @@ class LipSync:
         if abs(ahead) > 1.0:  # right after the start the clocks are nonsense
             return
         ahead = max(-MOST, min(MOST, ahead))
+        self._reports += 1
+        share = max(SMOOTHING, 1 / self._reports)
         wanted = 0.0
         if picture > HELD:  # it lets go of the picture when sound is early, of the sound when that is late
             wanted = BEYOND
         elif sound > HELD:
             wanted = -BEYOND
-        self.lead = max(0.0, self.lead + SMOOTHING * (self.used + wanted - ahead - self.lead))
-        self.shift += SMOOTHING * (LATE + ahead - self.shift)
+        self.lead = max(0.0, self.lead + share * (self.used + wanted - ahead - self.lead))
+        self.shift += share * (LATE + ahead - self.shift)
         late = self.placed - ahead
-        self.hold = max(0.0, min(LONGEST_HOLD, self.hold + SMOOTHING * (late - TOLERATED)))
+        self.hold = max(0.0, min(LONGEST_HOLD, self.hold + share * (late - TOLERATED)))
 
     def unheard(self) -> None:
         """Nobody listens: the browser syncs nothing."""
         self.shift = 0.0
         self.hold = 0.0
+        self._reports = 0
