@@ -89,6 +89,19 @@ def test_the_first_reports_are_followed_at_once() -> None:
     assert late == pytest.approx(TOLERATED, abs=0.01)
 
 
+def test_until_a_browser_tells_it_is_taken_for_the_usual_one() -> None:
+    sync = LipSync()
+    for _ in range(3):
+        sync.used = FIRST_LEAD
+        sync.placed = 0.06 + sync.used - (0.05 + sync.hold)
+        sync.unreported()
+    assert sync.hold == pytest.approx(0.06 + FIRST_LEAD - 0.05 - TOLERATED)
+    sync.reported(0.0, 0.0, 0.0)
+    told = sync.hold
+    sync.unreported()
+    assert sync.hold == told, "whatever it told counts more"
+
+
 def test_nonsense_of_the_first_seconds_changes_nothing() -> None:
     sync = LipSync()
     for ahead in (-4e9, 3.0, -1.5):

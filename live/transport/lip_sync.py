@@ -86,6 +86,12 @@ class LipSync:
         late = self.placed - ahead
         self.hold = max(0.0, min(LONGEST_HOLD, self.hold + share * (late - TOLERATED)))
 
+    def unreported(self) -> None:
+        """Somebody listens whose browser cannot tell yet: pictures wait for as long as the usual browser will need."""
+        if self._reports == 0:
+            late = self.placed - self.used + FIRST_LEAD
+            self.hold = max(0.0, min(LONGEST_HOLD, self.hold + late - TOLERATED))
+
     def unheard(self) -> None:
         """Nobody listens: the browser syncs nothing."""
         self.shift = 0.0

@@ -109,15 +109,18 @@ class RoomControl:
 
     def _playout(self, peer: Peer, message: dict[str, Any]) -> None:
         """A browser tells for how long it holds picture and sound back to make them meet, ms, and by how much sound
-        plays before its picture by its clocks; the owner's ears decide for all."""
+        plays before its picture by its clocks, `null` until they run; the owner's ears decide for all."""
         picture, sound = _number(message.get("video_held_ms")), _number(message.get("audio_held_ms"))
-        ahead = _number(message.get("ahead_ms"))
+        unknown = message.get("ahead_ms") is None
+        ahead = 0.0 if unknown else _number(message.get("ahead_ms"))
         if picture is None or sound is None or ahead is None:
             raise ControlError("Times must be finite numbers.")
         if not peer.owner:
             return
         if not peer.hearing:
             self._room.broadcast.lip_sync.unheard()
+        elif unknown:
+            self._room.broadcast.lip_sync.unreported()
         else:
             self._room.broadcast.lip_sync.reported(picture / 1e3, sound / 1e3, ahead / 1e3)
 

@@ -160,8 +160,9 @@ export class Connection extends EventTarget {
       const [wait, count] = before[kind] ?? [0, 0];
       held[kind] = (1000 * (buffers[kind][0] - wait)) / (buffers[kind][1] - count);
     }
-    if (playing.audio && playing.video && Number.isFinite(held.audio) && Number.isFinite(held.video)) {
-      const ahead = playing.audio - playing.video;
+    if (Number.isFinite(held.audio) && Number.isFinite(held.video)) {
+      // the clocks are known after the first sender reports
+      const ahead = playing.audio && playing.video ? playing.audio - playing.video : null;
       this.send({ type: "playout", video_held_ms: held.video, audio_held_ms: held.audio, ahead_ms: ahead });
     }
     return buffers;
