@@ -83,17 +83,19 @@ class LipSync:
             wanted = -BEYOND
         self.lead = max(0.0, self.lead + share * (self.used + wanted - ahead - self.lead))
         self.shift += share * (LATE + ahead - self.shift)
-        late = self.placed - ahead
-        self.hold = max(0.0, min(LONGEST_HOLD, self.hold + share * (late - TOLERATED)))
+        self._wait(self.placed - ahead, share)
 
     def unreported(self) -> None:
         """Somebody listens whose browser cannot tell yet: pictures wait for as long as the usual browser will need."""
         if self._reports == 0:
-            late = self.placed - self.used + FIRST_LEAD
-            self.hold = max(0.0, min(LONGEST_HOLD, self.hold + late - TOLERATED))
+            self._wait(self.placed - self.used + FIRST_LEAD, 1.0)
 
     def unheard(self) -> None:
         """Nobody listens: the browser syncs nothing."""
         self.shift = 0.0
         self.hold = 0.0
         self._reports = 0
+
+    def _wait(self, late: float, share: float) -> None:
+        """Sound comes `late` seconds after its picture: correct `share` of what is not tolerated."""
+        self.hold = max(0.0, min(LONGEST_HOLD, self.hold + share * (late - TOLERATED)))
