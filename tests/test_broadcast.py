@@ -97,7 +97,7 @@ async def test_sound_flows_in_20_ms_packets() -> None:
 
 
 async def test_an_encoder_that_fails_is_reported_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("live.transport.broadcast.RETRY", 0.01)
+    monkeypatch.setattr("live.transport.video_worker.RETRY", 0.01)
     broadcast, errors = make()
     track = broadcast.video_track("VP8")
     broken = frame(0.0)

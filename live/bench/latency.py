@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import live
 from live.bench.latency_analysis import WARM_UP_MS, Run, account_for_lips, analyse, merge
-from live.bench.latency_browser import AvatarPage, find_chromium, open_browser
+from live.bench.latency_browser import AvatarPage, Record, find_chromium, open_browser
+from live.bench.latency_disturbances import Disturber, disturbances_markdown
 from live.bench.latency_lips import lip_timing
 from live.bench.latency_network import Impairment, Network, open_network
 from live.bench.latency_plots import plot
@@ -36,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--driver", choices=("both", "webcam", "microphone"), default="both", help="what to measure")
     parser.add_argument("--compare", action="store_true", help="also measure a stock aiortc pipeline in the same run")
     parser.add_argument("--soak", type=float, default=0.0, metavar="MINUTES", help="one long run; watches for leaks")
+    parser.add_argument(
+        "--disturb",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="every so often pause, take another microphone, or let a program speak and interrupt it, in turn",
+    )
     parser.add_argument("--loss", type=float, default=0.0, metavar="PERCENT", help="packets lost, each direction")
     parser.add_argument("--jitter", type=float, default=0.0, metavar="MS", help="random extra delay, 0 to MS")
     parser.add_argument("--rate", type=float, default=0.0, metavar="KBIT", help="link rate, kbit/s")
@@ -81,6 +89,8 @@ def run(args: argparse.Namespace) -> int:
     extra = ""
     if args.soak:
         extra = soak_markdown(args.soak, trends["live"], runs[0].figures["drift_ms"])
+    if args.disturb:
+        extra += "".join(disturbances_markdown(run.figures["after_disturbances"]) for run in runs)
     text = markdown("Latency, judged in the browser", conditions, runs, extra)
     print(text)
     write(args.output, name, text, conditions, runs, resources=trends)
@@ -112,7 +122,9 @@ def _measure(
                     if args.hear:
                         page.hear()
                     began = min(began, time.monotonic())
-                    record = merge(_watch(page, args.soak * 60 if args.soak else args.seconds))
+                    disturber = Disturber(page, stimulus.speech)
+                    seconds = args.soak * 60 if args.soak else args.seconds
+                    record = merge(_watch(page, seconds, args.disturb, disturber))
                     if args.screenshot:
                         args.output.mkdir(parents=True, exist_ok=True)
                         page.screenshot(args.output / f"latency-page-{pipeline}-{driver}.png")
@@ -121,19 +133,22 @@ def _measure(
             except LiveError as error:
                 said = " ".join(server.errors)[-400:]
                 raise LiveError(f"{error.message} The server said: {said or 'nothing'}", error.hint) from error
-            runs.append(analyse(record, stimulus, pipeline, driver))
+            runs.append(analyse(record, stimulus, pipeline, driver, disturber.done))
         # one machine, one monotonic clock: only what the server used while it was measured
         return runs, resource_trends([report for report in server.reports if report["t"] >= began])
 
 
-def _watch(page: AvatarPage, seconds: float) -> list[dict[str, Any]]:
-    """Run for `seconds` plus the warm-up, fetching the record now and then."""
-    records = []
-    end = time.monotonic() + seconds + WARM_UP_MS / 1e3
+def _watch(page: AvatarPage, seconds: float, disturb_every: float, disturber: Disturber) -> list[Record]:
+    """Run for `seconds` plus the warm-up, fetching the record now and then, and disturbing if wished."""
+    page.wait(WARM_UP_MS / 1e3)
+    end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
-        page.wait(min(left, TAKE_INTERVAL))
-        records.append(page.take())
-    return records
+        page.wait(min(left, disturb_every or TAKE_INTERVAL))
+        if disturb_every and end - time.monotonic() > disturb_every:
+            disturber.disturb()
+        else:
+            disturber.records.append(page.take())
+    return disturber.records
 
 
 def _suffixes(args: argparse.Namespace) -> list[str]:
@@ -147,6 +162,7 @@ def _suffixes(args: argparse.Namespace) -> list[str]:
         (args.codec != "VP8", args.codec.lower()),
         (args.driver != "both", args.driver),
         (args.hear, "hear"),
+        (args.disturb, "disturbed"),
     )
     return [text for wanted, text in named if wanted]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from live.bench.latency_browser import COLUMNS, ROWS, Record
+from live.bench.latency_disturbances import Disturbance, skew_after, undisturbed
 from live.bench.latency_estimators import (
     Response,
     drift,
@@ -83,8 +85,10 @@ def merge(records: list[Record]) -> Record:
     return merged
 
 
-def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> Run:
-    """Evaluate a run.
+def analyse(
+    record: Record, stimulus: Stimulus, pipeline: str, driver: str, disturbances: Sequence[Disturbance] = ()
+) -> Run:
+    """Evaluate a run; what happens around its `disturbances` is not judged.
 
     Raises:
         LiveError: the page presented too few pictures.
@@ -99,8 +103,8 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
     opening = mouth_reader(stimulus, driver).read(_crops(pictures))
     local, remote = _sound(record, "local"), _sound(record, "remote")
     sound_events, sound_latencies = match_onsets(sound_onsets(local), sound_onsets(remote))
-    late_enough = sound_events >= begin
-    sound_events, sound_latencies = sound_events[late_enough], sound_latencies[late_enough]
+    judged = (sound_events >= begin) & undisturbed(sound_events, disturbances)
+    sound_events, sound_latencies = sound_events[judged], sound_latencies[judged]
     series = {"avatar": (shown, opening), "microphone": (local.times, local.level), "ear": (remote.times, remote.level)}
 
     if driver == "webcam":
@@ -109,17 +113,21 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
         film_opening = mouth_reader(stimulus, "film").read(_crops(films))
         series["film"] = (captured, film_opening)
         events = [step for step in steps(captured, film_opening) if step[0] >= begin]
+        kept = undisturbed(np.array([at for at, _ in events]), disturbances)
+        events = [step for step, good in zip(events, kept, strict=True) if good]
         responses, missed = step_responses(events, shown, opening)
         seen = well_captured(captured, np.array([r.event for r in responses]))
         responses = [r for r, good in zip(responses, seen, strict=True) if good]
         latencies = np.array([r.half for r in responses])
-        skews = _interpolated_skews(responses, sound_events, sound_latencies)
+        skew_events, skews = _interpolated_skews(responses, sound_events, sound_latencies)
         camera_fps = _rate(captured[captured >= begin])
     else:
         onsets = sound_onsets(local)
-        responses, missed = speech_responses(onsets[onsets >= begin], shown, opening)
+        onsets = onsets[(onsets >= begin) & undisturbed(onsets, disturbances)]
+        responses, missed = speech_responses(onsets, shown, opening)
         latencies = np.array([r.onset for r in responses])
         heard = dict(zip(sound_events.tolist(), sound_latencies.tolist(), strict=True))
+        skew_events = np.array([r.event for r in responses if r.event in heard])
         skews = np.array([heard[r.event] - r.onset for r in responses if r.event in heard])
         camera_fps = float("nan")
 
@@ -135,6 +143,9 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
         "sound_latency_by_correlation_ms": _correlated(record),
         "skew_ms": quantiles(skews) | {"abs_p95": quantiles(np.abs(skews))["p95"]},
         "skews": skews.tolist(),
+        "skew_events": skew_events.tolist(),
+        "disturbances": [{"kind": d.kind, "begin": d.begin, "end": d.end} for d in disturbances],
+        "after_disturbances": skew_after(disturbances, skew_events.tolist(), skews.tolist()),
         "camera_fps": camera_fps,
         "avatar_fps": _rate(counted),
         "interval_ms": quantiles(np.diff(counted)),
@@ -152,7 +163,7 @@ def analyse(record: Record, stimulus: Stimulus, pipeline: str, driver: str) -> R
         "drift_ms": {
             "latency": drift(np.array([r.event for r in responses]), latencies),
             "sound": drift(sound_events, sound_latencies),
-            "skew": drift(np.arange(len(skews), dtype=np.float64), skews),
+            "skew": drift(skew_events, skews),
         },
         "engine_sound_delay_ms": quantiles([s["audio_delay_ms"] for s in record["stats"] if "audio_delay_ms" in s]),
         "browser_buffer_ms": {kind: _buffered(record, kind) for kind in ("audio", "video")},
@@ -172,6 +183,8 @@ def account_for_lips(run: Run, timing: list[Response], missed: int) -> None:
     heard = np.array(run.figures.pop("skews")) + own
     run.figures["skew_ms"] = quantiles(heard) | {"abs_p95": quantiles(np.abs(heard))["p95"]}
     run.figures["skews"] = heard.tolist()
+    disturbances = [Disturbance(**one) for one in run.figures["disturbances"]]
+    run.figures["after_disturbances"] = skew_after(disturbances, run.figures["skew_events"], heard.tolist())
 
 
 def mouth_reader(stimulus: Stimulus, which: str) -> MouthReader:
@@ -228,10 +241,16 @@ def _sound(record: Record, name: str) -> SoundLevel:
     chunks = [c for c in record["pulls"] if c["name"] == name and c["bins"]]
     if not chunks:
         return SoundLevel(np.zeros(0), np.zeros(0))
-    at = chunk_times(np.array([c["at"] for c in chunks]), np.array([c["end"] for c in chunks]))
-    begins = at - [len(c["bins"]) for c in chunks] if name == "local" else at
-    times = np.concatenate([begin + np.arange(len(c["bins"])) for begin, c in zip(begins, chunks, strict=True)])
-    levels = np.concatenate([c["bins"] for c in chunks]).astype(np.float64)
+    taps: dict[int, list[dict[str, Any]]] = {}
+    for chunk in chunks:
+        taps.setdefault(chunk["tap"], []).append(chunk)
+    times, levels = np.zeros(0), np.zeros(0)
+    for tapped in taps.values():
+        at = chunk_times(np.array([c["at"] for c in tapped]), np.array([c["end"] for c in tapped]))
+        begins = at - [len(c["bins"]) for c in tapped] if name == "local" else at
+        spans = [begin + np.arange(len(c["bins"])) for begin, c in zip(begins, tapped, strict=True)]
+        times = np.concatenate([times, *spans])
+        levels = np.concatenate([levels, *(c["bins"] for c in tapped)])
     order = np.argsort(times, kind="stable")
     return SoundLevel(times[order], levels[order])
 
@@ -246,12 +265,13 @@ def _correlated(record: Record) -> float:
     return envelope_lag(local[started:], remote[started:])
 
 
-def _interpolated_skews(responses: list[Response], events: Series, latencies: Series) -> Series:
-    """Sound latency minus picture latency, at each jump between two heard onsets: positive = sound comes later."""
+def _interpolated_skews(responses: list[Response], events: Series, latencies: Series) -> tuple[Series, Series]:
+    """Jumps between two heard onsets, and sound latency minus picture latency there: positive = sound comes later."""
     if len(events) < 2:
-        return np.zeros(0)
+        return np.zeros(0), np.zeros(0)
     inside = [r for r in responses if events[0] <= r.event <= events[-1]]
-    return np.array([float(np.interp(r.event, events, latencies)) - r.half for r in inside])
+    skews = [float(np.interp(r.event, events, latencies)) - r.half for r in inside]
+    return np.array([r.event for r in inside]), np.array(skews)
 
 
 def _rate(times: Series) -> float:

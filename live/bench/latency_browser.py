@@ -101,7 +101,7 @@ class AvatarPage:
     ) -> None:
         context = browser.new_context(bypass_csp=True, viewport={"width": 1280, "height": 900})
         self._page = context.new_page()
-        self._context = context
+        self._context, self._driver = context, driver
         config = {
             "film": stimulus.film_mouth.as_list(),
             "avatar": stimulus.avatar_mouth.as_list(),
@@ -132,6 +132,37 @@ class AvatarPage:
     def wait(self, seconds: float) -> None:
         """Let it run."""
         self._page.wait_for_timeout(seconds * 1e3)
+
+    def now(self) -> float:
+        """The page's clock, ms."""
+        return float(self._page.evaluate("performance.now()"))
+
+    def mute(self) -> None:
+        """Press the page's button: the avatar hears nothing, or hears again."""
+        self._page.locator("#mute").click(timeout=START_TIMEOUT_MS)
+
+    def take_other_microphone(self) -> None:
+        """Choose the next microphone in the page's list."""
+        microphones = self._page.locator("#microphone")
+        self._page.evaluate("window.__latencyProbe.opened = false")
+        chosen = microphones.evaluate("list => (list.selectedIndex + 1) % list.length")
+        microphones.select_option(index=chosen, timeout=START_TIMEOUT_MS)
+        self._until_opened()
+
+    def begin_program(self, speech: Path) -> None:
+        """Let a sound file speak through the avatar, as a program would."""
+        self._page.locator("#drivers button[data-kind=push]").click(timeout=START_TIMEOUT_MS)
+        self._page.locator("#speech-file").set_input_files(str(speech))
+
+    def end_program(self) -> None:
+        """Interrupt it, and drive the avatar as before."""
+        self._page.locator("#speech-clear").click(timeout=START_TIMEOUT_MS)
+        self._page.evaluate("window.__latencyProbe.opened = false")
+        self._page.locator(f"#drivers button[data-kind={self._driver}]").click(timeout=START_TIMEOUT_MS)
+        self._until_opened()
+
+    def _until_opened(self) -> None:
+        self._page.wait_for_function("window.__latencyProbe.opened", timeout=START_TIMEOUT_MS, polling=50)
 
     def take(self) -> Record:
         """What the probe recorded since the last time; see `pages/latency_probe.js`."""

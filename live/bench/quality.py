@@ -27,6 +27,7 @@ from live.render import create_renderer
 from live.render.avatar import Avatar
 
 COLUMNS = ("l1", "psnr", "ssim", "region_l1", "aed", "apd", "csim", "csim_share", "landmarks", "jitter")
+PIXEL_MEASURES = COLUMNS[:4]
 HEADINGS = ("L1", "PSNR", "SSIM", "mouth+eyes", "AED", "APD", "CSIM", "of own", "lm %", "jitter %")
 
 
@@ -71,7 +72,6 @@ class Scores:
     """What one renderer collects over a clip."""
 
     rows: list[dict[str, float]] = field(default_factory=list)
-    landmarks: list[FloatArray] = field(default_factory=list)
     pictures: list[Image] = field(default_factory=list)
 
 
@@ -109,27 +109,37 @@ class Judge:
         return row, face.landmarks
 
 
-def reconstruct(
-    avatar: Avatar, truth: list[TruthFrame], renderers: dict[str, Renderer | Still | Smoothed], judge: Judge
-) -> dict[str, Scores]:
-    """Every renderer performs the clip; the portrait is its first frame."""
-    scores = {name: Scores() for name in renderers}
+def watch(pictures: list[Image], truth: list[TruthFrame], judge: Judge) -> Scores:
+    """Figures of the pictures that show one performance, with a tracker that starts afresh."""
     own = float(np.mean([judge.own_similarity(frame) for frame in truth]))
-    tracks = np.array([frame.landmarks[:468, :2] for frame in truth]) / interocular(truth[0].landmarks)
-    for name, renderer in renderers.items():
-        kept = scores[name]
-        with OpenVinoFaceTracker() as tracker:
-            for frame in truth:
-                picture = renderer.render(frame.motion)
-                kept.pictures.append(picture)
-                row, landmarks = judge.score(tracker, picture, frame, same_person=True)
-                row["csim_share"] = row.get("csim", float("nan")) / own
-                kept.rows.append(row)
-                if landmarks is not None:
-                    kept.landmarks.append(landmarks[:468, :2] / interocular(truth[0].landmarks))
-        for row in kept.rows:
-            row["jitter"] = 100 * jitter(np.array(kept.landmarks))
-    scores["truth"] = Scores([{"jitter": 100 * jitter(tracks), "csim_share": 1.0, "csim": own}])
+    kept = Scores(pictures=pictures)
+    tracks: list[FloatArray] = []
+    with OpenVinoFaceTracker() as tracker:
+        for picture, frame in zip(pictures, truth, strict=True):
+            row, landmarks = judge.score(tracker, picture, frame, same_person=True)
+            row["csim_share"] = row.get("csim", float("nan")) / own
+            kept.rows.append(row)
+            if landmarks is not None:
+                tracks.append(landmarks[:468, :2] / interocular(truth[0].landmarks))
+    for row in kept.rows:
+        row["jitter"] = 100 * jitter(np.array(tracks))
+    return kept
+
+
+def reconstruct(
+    truth: list[TruthFrame], renderers: dict[str, Renderer | Still | Smoothed], judge: Judge
+) -> dict[str, Scores]:
+    """Every renderer performs the clip; the portrait is its first frame.
+
+    The true pictures are looked at in the same way, at the same size: what they differ from the motion that was read
+    from the larger clip is the measurement's own error.
+    """
+    scores = {
+        name: watch([renderer.render(frame.motion) for frame in truth], truth, judge)
+        for name, renderer in renderers.items()
+    }
+    seen = watch([frame.image for frame in truth], truth, judge)
+    scores["truth"] = Scores([{k: v for k, v in row.items() if k not in PIXEL_MEASURES} for row in seen.rows])
     return scores
 
 
@@ -190,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
             renderers[args.backend] = judged
         renderers[f"{args.backend}, smoothed"] = Smoothed(judged)
         judge = Judge(recogniser, avatar, args.size)
-        scores = reconstruct(avatar, truth, renderers, judge)
+        scores = reconstruct(truth, renderers, judge)
         per_clip[path.stem] = {name: mean_of(kept.rows) for name, kept in scores.items()}
         if last is not None:
             across.append(reenact(avatar, last, judged, judge))

@@ -4,120 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from live.errors import LiveError
-from live.frames import AudioChunk, RenderedFrame, Trace
-from live.mailbox import Mailbox
+from live.frames import AudioChunk, RenderedFrame
 from live.transport.audio_out import AudioOut
 from live.transport.delay_line import DelayLine
 from live.transport.departure import Departure
-from live.transport.encoded import VIDEO_CLOCK, Encoded, VideoCodec
+from live.transport.encoded import Encoded, VideoCodec
 from live.transport.lip_sync import LipSync
 from live.transport.tracks import PacketTrack
 from live.transport.video_encoder import VideoEncoder
+from live.transport.video_worker import VideoWorker
 
 logger = logging.getLogger(__name__)
 
-KEYFRAME_PAUSE: Final = 0.25
-"""Shortest time between two keyframes, seconds: many viewers that lose the same packet get one answer."""
-
-RETRY: Final = 1.0
-"""Seconds after which a failed encoder is opened again."""
-
 REPORT_WINDOW: Final = 64
 """Pictures kept for the statistics channel."""
-
-
-class VideoWorker:
-    """Encodes the newest picture on a thread of its own.
-
-    Args:
-        encoder: belongs to this worker from now on.
-        departure: when a picture leaves, by what is on this clock the instant it stands for.
-        emit: takes what was encoded, on the thread.
-        failed: told what went wrong, once for failures in a row; encoding is tried again `RETRY` seconds later.
-    """
-
-    def __init__(
-        self,
-        encoder: VideoEncoder,
-        departure: Departure,
-        emit: Callable[[Encoded], None],
-        failed: Callable[[LiveError], None],
-    ) -> None:
-        self._encoder = encoder
-        self._departure = departure
-        self._emit = emit
-        self._failed = failed
-        self._box: Mailbox[RenderedFrame] = Mailbox()
-        self._keyframe = threading.Event()
-        self._last_keyframe = -KEYFRAME_PAUSE
-        self._ticks = 0
-        self._closing = threading.Event()
-        self.encoded = 0
-        self._thread = threading.Thread(target=self._run, name="live-encode", daemon=True)
-        self._thread.start()
-
-    @property
-    def dropped(self) -> int:
-        """Pictures replaced by newer ones before they were encoded."""
-        return self._box.dropped
-
-    def push(self, frame: RenderedFrame) -> None:
-        """Encode `frame` next, instead of one that still waits."""
-        self._box.put(frame)
-
-    def request_keyframe(self) -> None:
-        """Make the next picture a keyframe, at most four times per second. From any thread."""
-        self._keyframe.set()
-
-    def close(self) -> None:
-        """Stop. Safe to call twice."""
-        self._closing.set()
-        self._box.close()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout=5.0)
-
-    def _run(self) -> None:
-        failing = False
-        while not self._closing.is_set():
-            frame = self._box.take(1.0)
-            if frame is None:
-                continue
-            taken_ns = time.monotonic_ns()
-            instant, wait = self._departure.schedule(frame.pts, taken_ns / 1e9)
-            if wait > 0.0 and self._closing.wait(wait):
-                return
-            start_ns = time.monotonic_ns()
-            now = start_ns / 1e9
-            keyframe = self._keyframe.is_set() and now - self._last_keyframe >= KEYFRAME_PAUSE
-            if keyframe:
-                self._keyframe.clear()
-                self._last_keyframe = now
-            self._ticks = ticks = max(round(instant * VIDEO_CLOCK), self._ticks + 1)
-            try:
-                data, is_keyframe = self._encoder.encode(frame.image, ticks, keyframe)
-            except LiveError as error:
-                if not failing:
-                    self._failed(error)
-                failing = True
-                self._closing.wait(RETRY)
-                continue
-            failing = False
-            ready_ns = time.monotonic_ns()
-            trace = Trace(frame.trace.capture_ns, list(frame.trace.stages))  # each encode has its own
-            if wait > 0.0:
-                trace.stamp("lip-sync", taken_ns, start_ns)
-            trace.stamp("encode", start_ns, ready_ns)
-            self.encoded += 1
-            if data:
-                codec = self._encoder.codec
-                self._emit(Encoded(data, ticks, is_keyframe, trace, ready_ns, codec))
 
 
 class Broadcast:
@@ -165,8 +71,12 @@ class Broadcast:
 
     def push_video(self, frame: RenderedFrame) -> None:
         """Send a picture to everyone who watches."""
-        for worker in tuple(self._workers.values()):
-            worker.push(frame)
+        workers = tuple(self._workers.values())
+        if workers:
+            now = time.monotonic()
+            instant, wait = self._departure.schedule(frame.pts, now)
+            for worker in workers:
+                worker.push(frame, instant, now + wait)
 
     def push_audio(self, chunk: AudioChunk) -> None:
         """Send sound when the picture of the same media time leaves."""
@@ -207,9 +117,7 @@ class Broadcast:
         self._video_tracks[track] = codec
         worker = self._workers.get(codec)
         if worker is None and not self._closed:
-            worker = VideoWorker(
-                VideoEncoder(codec, self._fps, self._bitrate), self._departure, self._emit_video(codec), self._fail
-            )
+            worker = VideoWorker(VideoEncoder(codec, self._fps, self._bitrate), self._emit_video(codec), self._fail)
             self._workers[codec] = worker
         if worker is not None:
             worker.request_keyframe()

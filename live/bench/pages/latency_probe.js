@@ -9,7 +9,7 @@
   const now = () => performance.now();
   const recorded = { camera: [], preview: [], avatar: [], sound: [], pulls: [], stats: [], pings: [], messages: [] };
   const connections = [];
-  let sound = null;
+  let sound = null, taps = 0;
 
   // -- pictures: a small luma crop around the mouth of every picture that is captured and of every one presented
 
@@ -113,7 +113,7 @@
             this.sums[k] += value * value;
           }
           if (++this.count === 48) {
-            for (let k = 0; k < 2; k++) { this.bins[k].push(Math.sqrt(this.sums[k] / 48)); this.sums[k] = 0; }
+            for (let k = 0; k < 2; k++) { this.bins[k].push(+Math.sqrt(this.sums[k] / 48).toPrecision(3)); this.sums[k] = 0; }
             this.count = 0;
           }
         }
@@ -139,6 +139,7 @@
   // ... and the instants at which its pieces come out of the browser's capture and jitter buffer (no resampling, no FIFO).
 
   async function listen(track, name, input) {
+    const tap = taps++; // another microphone begins to count anew
     sound ??= openSound();
     const { context, node } = await sound;
     context.createMediaStreamSource(new MediaStream([track])).connect(node, 0, input);
@@ -155,12 +156,12 @@
       for (const sample of samples) {
         sum += sample * sample;
         if (++count >= perBin) {
-          bins.push(Math.sqrt(sum / count));
+          bins.push(+Math.sqrt(sum / count).toPrecision(3)); // few digits: the record is fetched as text
           sum = count = 0;
         }
       }
       position += value.numberOfFrames / perBin;
-      recorded.pulls.push({ name, at, end: position - count / perBin, stamp: value.timestamp / 1000, bins });
+      recorded.pulls.push({ name, tap, at, end: position - count / perBin, stamp: value.timestamp / 1000, bins });
       value.close();
     }
   }
@@ -172,6 +173,7 @@
     const stream = await getUserMedia.call(this, constraints);
     for (const track of stream.getVideoTracks()) look(track).catch(fail);
     for (const track of stream.getAudioTracks()) listen(track, "local", 0).catch(fail);
+    window.__latencyProbe.opened = true;
     recorded.messages.push({ at: now(), settings: stream.getTracks().map((track) => track.getSettings()) });
     return stream;
   };
@@ -205,6 +207,7 @@
   }
 
   window.__latencyProbe = {
+    opened: false, // set when a device has been opened
     async take() {
       const reports = [];
       for (const connection of connections) {
