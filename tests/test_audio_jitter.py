@@ -166,3 +166,27 @@ def test_ten_millisecond_packets_are_concealed_as_such() -> None:
     got += buffer.pop(0.45)
     assert [r.payload for r in got[:40]].count(None) == 1
     assert got[20].payload is None
+
+
+def test_a_sender_that_paused_goes_on_in_the_present() -> None:
+    """Another microphone: nothing for half a second, then the time stamp goes on where it stopped."""
+    buffer = AudioJitterBuffer()
+    arrivals = [(50.0 + PACKET * n + (0.5 if n >= 200 else 0.0), n) for n in range(400)]
+    outcome = simulate(arrivals, buffer)
+    after = [(t, r) for t, r in outcome.releases if t > 54.3]
+    assert [r.payload for _, r in after] == [n.to_bytes(4, "big") for n in range(200, 400)]
+    assert after[0][1].resumed
+    assert all(t - r.end == pytest.approx(0.0, abs=0.013) for t, r in after)
+    assert all(t == pytest.approx(50.5 + PACKET * n, abs=1e-9) for n, (t, _) in enumerate(after[1:], 201))
+    assert buffer.target == 0.0
+    assert buffer.late == 0
+
+
+def test_a_network_that_stalled_is_no_pause() -> None:
+    buffer = AudioJitterBuffer()
+    arrivals = [(max(50.0 + PACKET * n, 54.5 + 0.002 * (n - 200) if 200 <= n < 230 else 0.0), n) for n in range(400)]
+    outcome = simulate(arrivals, buffer)
+    assert buffer.late > 0, "what was given up meanwhile"
+    assert all(t - r.end < 0.15 for t, r in outcome.releases if t > 54.7), "but nothing moved in time"
+    assert outcome.payloads[-100:] == list(range(300, 400))
+    assert [r.end for _, r in outcome.releases if r.payload][-1] == pytest.approx(50.0 + PACKET * 399)

@@ -45,6 +45,15 @@ CONCEALED_IN_A_ROW: Final = 3
 EARLY: Final = 0.0001
 """Seconds by which a release may be early: not worth waking up for."""
 
+SILENT: Final = 0.1
+"""Seconds without a packet after which the next one is looked at closely: did the network stall or the sender pause?"""
+
+SHIFTED: Final = 0.05
+"""Seconds by which it is then late if the time stamps know nothing of the silence."""
+
+BURST_SHOWS: Final = 0.012
+"""Seconds that it waits for an answer: behind a stall the others follow at once, after a pause at their own pace."""
+
 CAPACITY: Final = 64
 """Packets that may wait."""
 
@@ -79,6 +88,8 @@ class AudioJitterBuffer:
         self._clock = TransitClock()
         self._delays: deque[float] = deque(maxlen=WINDOW)
         self._arrived = float("-inf")
+        self._heard: float | None = None
+        self._doubted: tuple[int, float, float] | None = None  # number, arrival, delay
         self._target = 0.0
         self._sequence: int | None = None
         self._timestamp: int | None = None
@@ -100,6 +111,8 @@ class AudioJitterBuffer:
         """Accept an RTP packet: 16-bit `sequence`, 32-bit 48 kHz `timestamp`."""
         if self._sequence is not None and abs(unwrap(sequence, self._sequence, 16) - self._sequence) > 1000:
             self._restart()
+        if self._doubted is not None:
+            self._decide(now)
         number = unwrap(sequence, self._sequence, 16)
         media = unwrap(timestamp, self._timestamp, 32)
         if self._sequence is not None and self._timestamp is not None and number == self._sequence + 1:
@@ -112,6 +125,12 @@ class AudioJitterBuffer:
         delay = self._clock.observe(media / CLOCK_RATE, now)
         if self._next is None:
             self._next, self._next_timestamp = number, media
+        silent = 0.0 if self._heard is None else now - self._heard
+        self._heard = now
+        if silent > SILENT and delay > SHIFTED:
+            self._doubted = number, now, delay
+            self._waiting[number] = (media, payload)
+            return
         if number < self._next:
             if number in self._given_up:
                 self._given_up.remove(number)
@@ -130,6 +149,10 @@ class AudioJitterBuffer:
     def pop(self, now: float) -> list[Release]:
         """Everything that is due at `now`, in order."""
         released: list[Release] = []
+        if self._doubted is not None:
+            if now < self._doubted[1] + BURST_SHOWS:
+                return released
+            self._decide(now)
         while self._next is not None:
             if self._next in self._waiting:
                 media, payload = self._waiting[self._next]
@@ -159,11 +182,31 @@ class AudioJitterBuffer:
         """The instant at which `pop` will have something to do even if nothing arrives; `None` = only an arrival."""
         if self._next is None:
             return None
+        if self._doubted is not None:
+            return self._doubted[1] + BURST_SHOWS
         if self._next in self._waiting:
             return self._due(self._waiting[self._next][0])
         if self._concealed >= CONCEALED_IN_A_ROW:
             return 0.0 if self._waiting else None
         return self._due(self._next_timestamp) + GRACE
+
+    def _decide(self, now: float) -> None:
+        """Why a packet came so late, now that the next one is here or has kept us waiting.
+
+        A browser whose microphone is changed sends nothing for half a second, and then goes on with the time stamp at
+        which it stopped. Taken for a delay, that would put all that is said in the following seconds into the past.
+        """
+        assert self._doubted is not None and self._next is not None
+        (number, came, delay), self._doubted = self._doubted, None
+        if now >= came + BURST_SHOWS:
+            self._clock.reset()
+            self._clock.observe(self._waiting[number][0] / CLOCK_RATE, came)
+            self._skip_to(number)
+            return
+        self._adapt(delay, came)
+        if number < self._next:
+            del self._waiting[number]
+            self.late += 1
 
     def _due(self, media: int) -> float:
         return self._clock.earliest(media / CLOCK_RATE) + self._target
@@ -188,5 +231,6 @@ class AudioJitterBuffer:
         self._waiting.clear()
         self._clock.reset()
         self._sequence = self._timestamp = self._next = None
+        self._heard = self._doubted = None
         self._concealed = 0
         self._paused = True

@@ -81,9 +81,19 @@
     video.requestVideoFrameCallback(onFrame);
   }
 
+  // A copy to read from, which ends with the page's own: otherwise a device that was given back would go on.
+  function copyOf(track) {
+    const copy = track.clone(), stop = track.stop;
+    track.stop = () => {
+      stop.call(track);
+      copy.stop();
+    };
+    return copy;
+  }
+
   async function look(track) {
     const crop = cropper(config.film);
-    const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: PICTURES }).readable.getReader();
+    const reader = new MediaStreamTrackProcessor({ track: copyOf(track), maxBufferSize: PICTURES }).readable.getReader();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
@@ -144,7 +154,7 @@
     const { context, node } = await sound;
     context.createMediaStreamSource(new MediaStream([track])).connect(node, 0, input);
     let position = 0, sum = 0, count = 0;
-    const reader = new MediaStreamTrackProcessor({ track: track.clone(), maxBufferSize: CHUNKS }).readable.getReader();
+    const reader = new MediaStreamTrackProcessor({ track: copyOf(track), maxBufferSize: CHUNKS }).readable.getReader();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
