@@ -51,11 +51,19 @@ SILENT: Final = 0.1
 SHIFTED: Final = 0.05
 """Seconds by which it is then late if the time stamps know nothing of the silence."""
 
-BURST_SHOWS: Final = 0.012
-"""Seconds that it waits for an answer: behind a stall the others follow at once, after a pause at their own pace."""
+DOUBT: Final = 0.06
+"""Seconds within which a burst catches up after a stall. After a pause packets come at their own pace, and as late."""
 
 CAPACITY: Final = 64
 """Packets that may wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    sequence: int
+    timestamp: int
+    payload: bytes
+    arrived: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +96,8 @@ class AudioJitterBuffer:
         self._clock = TransitClock()
         self._delays: deque[float] = deque(maxlen=WINDOW)
         self._arrived = float("-inf")
-        self._heard: float | None = None
-        self._doubted: tuple[int, float, float] | None = None  # number, arrival, delay
+        self._heard = float("inf")
+        self._doubted: list[_Packet] = []
         self._target = 0.0
         self._sequence: int | None = None
         self._timestamp: int | None = None
@@ -109,10 +117,18 @@ class AudioJitterBuffer:
 
     def push(self, sequence: int, timestamp: int, payload: bytes, now: float) -> None:
         """Accept an RTP packet: 16-bit `sequence`, 32-bit 48 kHz `timestamp`."""
+        packet = _Packet(sequence, timestamp, payload, now)
+        silent, self._heard = now - self._heard, now
+        if self._doubted or (silent > SILENT and self._shifted(packet)):
+            self._doubted.append(packet)
+            self._decide(now)
+        else:
+            self._accept(packet)
+
+    def _accept(self, packet: _Packet) -> None:
+        sequence, timestamp, payload, now = packet.sequence, packet.timestamp, packet.payload, packet.arrived
         if self._sequence is not None and abs(unwrap(sequence, self._sequence, 16) - self._sequence) > 1000:
             self._restart()
-        if self._doubted is not None:
-            self._decide(now)
         number = unwrap(sequence, self._sequence, 16)
         media = unwrap(timestamp, self._timestamp, 32)
         if self._sequence is not None and self._timestamp is not None and number == self._sequence + 1:
@@ -125,12 +141,6 @@ class AudioJitterBuffer:
         delay = self._clock.observe(media / CLOCK_RATE, now)
         if self._next is None:
             self._next, self._next_timestamp = number, media
-        silent = 0.0 if self._heard is None else now - self._heard
-        self._heard = now
-        if silent > SILENT and delay > SHIFTED:
-            self._doubted = number, now, delay
-            self._waiting[number] = (media, payload)
-            return
         if number < self._next:
             if number in self._given_up:
                 self._given_up.remove(number)
@@ -149,10 +159,10 @@ class AudioJitterBuffer:
     def pop(self, now: float) -> list[Release]:
         """Everything that is due at `now`, in order."""
         released: list[Release] = []
-        if self._doubted is not None:
-            if now < self._doubted[1] + BURST_SHOWS:
-                return released
+        if self._doubted:
             self._decide(now)
+            if self._doubted:
+                return released
         while self._next is not None:
             if self._next in self._waiting:
                 media, payload = self._waiting[self._next]
@@ -180,33 +190,39 @@ class AudioJitterBuffer:
 
     def next_event(self) -> float | None:
         """The instant at which `pop` will have something to do even if nothing arrives; `None` = only an arrival."""
+        if self._doubted:
+            return self._doubted[0].arrived + DOUBT
         if self._next is None:
             return None
-        if self._doubted is not None:
-            return self._doubted[1] + BURST_SHOWS
         if self._next in self._waiting:
             return self._due(self._waiting[self._next][0])
         if self._concealed >= CONCEALED_IN_A_ROW:
             return 0.0 if self._waiting else None
         return self._due(self._next_timestamp) + GRACE
 
-    def _decide(self, now: float) -> None:
-        """Why a packet came so late, now that the next one is here or has kept us waiting.
+    def _shifted(self, packet: _Packet) -> bool:
+        """Whether it comes much later than its time stamp says."""
+        media = unwrap(packet.timestamp, self._timestamp, 32)
+        return self._clock.observe(media / CLOCK_RATE, packet.arrived) > SHIFTED
 
-        A browser whose microphone is changed sends nothing for half a second, and then goes on with the time stamp at
-        which it stopped. Taken for a delay, that would put all that is said in the following seconds into the past.
+    def _decide(self, now: float) -> None:
+        """Why packets came so late after a silence, as soon as that is clear; then they are accepted.
+
+        A browser whose microphone is changed sends nothing for half a second or more, and goes on with the time stamp
+        at which it stopped. Taken for a delay, that would put all that is said in the following seconds into the past.
         """
-        assert self._doubted is not None and self._next is not None
-        (number, came, delay), self._doubted = self._doubted, None
-        if now >= came + BURST_SHOWS:
+        first, newest = self._doubted[0], self._doubted[-1]
+        if self._shifted(newest):
+            if now < first.arrived + DOUBT:
+                return
             self._clock.reset()
-            self._clock.observe(self._waiting[number][0] / CLOCK_RATE, came)
-            self._skip_to(number)
-            return
-        self._adapt(delay, came)
-        if number < self._next:
-            del self._waiting[number]
-            self.late += 1
+            self._waiting.clear()
+            self._next = None
+            self._concealed = 0
+            self._paused = True
+        packets, self._doubted = self._doubted, []
+        for packet in packets:
+            self._accept(packet)
 
     def _due(self, media: int) -> float:
         return self._clock.earliest(media / CLOCK_RATE) + self._target
@@ -231,6 +247,5 @@ class AudioJitterBuffer:
         self._waiting.clear()
         self._clock.reset()
         self._sequence = self._timestamp = self._next = None
-        self._heard = self._doubted = None
         self._concealed = 0
         self._paused = True
