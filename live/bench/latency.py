@@ -23,8 +23,7 @@ from live.bench.latency_stimulus import Stimulus, make_stimulus
 from live.errors import LiveError
 
 TAKE_INTERVAL: Final = 60.0
-"""Seconds after which the page's record is fetched, so that it stays small there. The page stands still for some 300 ms
-meanwhile, which is in the figures of longer runs: shorter ones are fetched at the end."""
+"""Seconds after which the page's record is fetched, so that it stays small there."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -166,7 +166,7 @@ class AvatarPage:
 
     def take(self) -> Record:
         """What the probe recorded since the last time; see `pages/latency_probe.js`."""
-        record: Record = self._page.evaluate("window.__latencyProbe.take()")
+        record: Record = json.loads(self._page.evaluate("window.__latencyProbe.take()"))
         return record
 
     def screenshot(self, path: Path) -> None:

@@ -1,7 +1,7 @@
 // Runs inside the engine's own page, before its scripts, and watches what passes between it and the browser: local tracks,
 // the connection, its data channels, and the pictures presented. Changes nothing that the page does.
 //
-// `window.__latencyProbe.take()` returns and forgets what was recorded. All times are performance.now() milliseconds.
+// `window.__latencyProbe.take()` returns, as JSON, and forgets what was recorded. All times are performance.now() milliseconds.
 
 (() => {
   const config = window.__latencyConfig; // { film: [l, t, w, h], avatar: [l, t, w, h], columns, rows, stock }
@@ -229,7 +229,7 @@
       const context = sound && (await sound).context;
       const taken = { now: now(), reports, outputLatency: context?.outputLatency ?? null, baseLatency: context?.baseLatency ?? null };
       for (const [name, list] of Object.entries(recorded)) taken[name] = list.splice(0);
-      return taken;
+      return JSON.stringify(taken); // as objects, it would be walked value by value, which takes the page a second
     },
   };
 })();
