@@ -4,8 +4,8 @@
 #   benchmarks/gpu.sh          on a machine with an NVIDIA GPU
 #   benchmarks/gpu.sh --dry    the same steps on the processor with tiny sizes; its figures mean nothing
 #
-# Needs Python 3.11 or later with torch (CUDA 13), cupy-cuda13x, numpy, opencv, scipy, numba, pytest and hypothesis;
-# downloads nothing. Results go to benchmarks/results/ (a dry run's to a temporary folder), and to $OUT if it is set.
+# Needs Python 3.11 or later with torch (CUDA 13), cupy-cuda13x, numpy, opencv, scipy, numba, pillow, threadpoolctl,
+# safetensors, pytest and hypothesis; downloads nothing. Results go to benchmarks/results/ (a dry run's to a temporary folder), and to $OUT if it is set.
 # Every step has its own time limit, so one that fails or hangs does not lose the rest. $PYTHON chooses the interpreter.
 set -u
 cd "$(dirname "$0")/.."
@@ -22,6 +22,9 @@ fi
 # Tests run side by side where pytest-xdist is at hand: most of them are the processor's.
 workers=""
 if [ "$(nproc)" -ge 8 ] && "$python" -c "import xdist" 2>/dev/null; then workers="-n 4"; fi
+tests=$(printf 'tests/test_%s.py ' kernel_build kernel_sampling kernel_meshes kernel_norms kernel_output kernel_tables \
+    kernel_posing device_face cuda_engine cuda_live cuda_renderer batcher batch_planner)
+versions='import torch, numpy, cv2, scipy, numba; print(*(f"{m.__name__} {m.__version__}" for m in (torch, numpy, cv2, scipy, numba)))'
 mkdir -p "$results"
 started=$(mktemp)
 trap 'rm -f "$started"' EXIT
@@ -57,22 +60,17 @@ step() {
 # $batches, $sessions and $workers hold several words on purpose.
 # shellcheck disable=SC2086
 {
-    step machine 20 bash -c "nvidia-smi || true; $python -c 'import torch, numpy; print(torch.__version__, numpy.__version__)'"
-    step tests 180 "$python" -m pytest -q -p no:cacheprovider -rs $workers \
-        tests/test_kernel_build.py tests/test_kernel_sampling.py tests/test_kernel_meshes.py tests/test_kernel_norms.py \
-        tests/test_kernel_output.py tests/test_kernel_tables.py tests/test_kernel_posing.py tests/test_device_face.py \
-        tests/test_cuda_engine.py tests/test_cuda_live.py tests/test_cuda_renderer.py tests/test_batcher.py \
-        tests/test_batch_planner.py
-    step render 190 "$python" -m live.bench.render_cuda --device $device $batches \
-        --parts kernels,published,live,frames,baselines --budget 140 --out "$results"
-    step sessions 90 "$python" -m live.bench.sessions $sessions --out "$results"
-    step sessions-geometry 80 "$python" -m live.bench.sessions $sessions --program geometry --out "$results"
-    step compile 90 "$python" -m live.bench.render_cuda --device $device --batches 1 --name compile \
-        --parts published,live,compile --budget 60 --out "$results"
+    step machine 20 bash -c "nvidia-smi || true; $python -c '$versions'"
+    step tests 120 "$python" -m pytest -p no:cacheprovider -rfEs $workers -m gpu $tests
+    step render 300 "$python" -m live.bench.render_cuda --device $device $batches --budget 290 --out "$results"
+    step sessions 80 "$python" -m live.bench.sessions $sessions --out "$results"
+    step sessions-geometry 60 "$python" -m live.bench.sessions $sessions --program geometry --out "$results"
+    # The rest of the tests compares the host build of the kernels with the processor's renderer.
+    step host-tests 150 "$python" -m pytest -p no:cacheprovider -rfEs $workers -m "not gpu" $tests
 }
 
 echo "== done in $((SECONDS - began)) s; results in $results${OUT:+ and $OUT}"
-for report in "$results"/*-render.md "$results"/*-sessions*.md "$results"/*-compile.md; do
+for report in "$results"/*-render.md "$results"/*-sessions*.md; do
     [ -f "$report" ] && cat "$report"
 done
 grep -E "^[0-9]+ (passed|failed)|passed|failed" "$log" | grep -E "in [0-9.]+s" || true

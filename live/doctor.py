@@ -7,9 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -159,31 +157,9 @@ def _inference() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    if shutil.which("nvidia-smi") is None:
-        yield Finding("gpu", "note", "no NVIDIA driver; the processor does the work, which is enough for one avatar")
-        return
-    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, timeout=20, check=False)
-    if done.returncode != 0:
-        reason = (done.stdout + done.stderr).strip().splitlines()
-        yield Finding(
-            "gpu", "note", reason[0] if reason else "the driver does not answer", "Reinstall the NVIDIA driver."
-        )
-        return
-    yield Finding("gpu", "ok", "; ".join(done.stdout.strip().splitlines()))
-    for module, distribution in (("torch", "torch"), ("cupy", "cupy-cuda13x")):
-        if importlib.util.find_spec(module) is None:
-            yield Finding(distribution, "note", "not installed; the GPU is not used", "pip install 'live-avatar[gpu]'")
-    if importlib.util.find_spec("torch") is not None:
-        torch = importlib.import_module("torch")
-        usable = bool(torch.cuda.is_available())
-        remedy = "" if usable else "Install torch for CUDA: see https://pytorch.org/get-started"
-        detail = f"{torch.__version__}, CUDA {'works' if usable else 'does not work'}"
-        yield Finding("torch", "ok" if usable else "note", detail, remedy)
-    if importlib.util.find_spec("cupy") is not None:
-        cupy = importlib.import_module("cupy")
-        count = int(cupy.cuda.runtime.getDeviceCount())
-        yield Finding("cupy", "ok", f"{cupy.__version__}, {count} device(s)")
+    from live.doctor_gpu import examine_gpu
+
+    yield from examine_gpu()
 
 
 def _microphone() -> Iterator[Finding]:

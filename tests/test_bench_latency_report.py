@@ -76,7 +76,14 @@ def record(seconds: float = 30.0) -> dict[str, Any]:
             # sound is captured in chunks that are complete at their end, and played from a chunk's arrival on
             at = float(end if name == "local" else end - 10)
             pulls.append(
-                {"name": name, "at": at, "end": float(end), "stamp": at, "bins": level[end - 10 : end].tolist()}
+                {
+                    "name": name,
+                    "tap": 0,
+                    "at": at,
+                    "end": float(end),
+                    "stamp": at,
+                    "bins": level[end - 10 : end].tolist(),
+                }
             )
     stats = [{"at": f["rtp"] + 50.0, "frames": [f], "drops": {"driver": i // 100}} for i, f in enumerate(frames)]
     pings = [

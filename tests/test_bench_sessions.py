@@ -22,18 +22,18 @@ def outcome(count: int, held: bool) -> Outcome:
 
 class TestMostSessions:
     def test_the_largest_that_held(self) -> None:
-        best, outcomes = most_sessions(lambda n: outcome(n, n <= 8), [4, 8, 16, 32])
-        assert best == 8
-        assert [o.sessions for o in outcomes] == [4, 8, 16, 12], "then the middle, and no more"
+        steps = list(most_sessions(lambda n: outcome(n, n <= 8), [4, 8, 16, 32]))
+        assert [best for best, _ in steps] == [4, 8, 8, 8]
+        assert [o.sessions for _, o in steps] == [4, 8, 16, 12], "then the middle, and no more"
 
     def test_the_middle_may_hold(self) -> None:
-        assert most_sessions(lambda n: outcome(n, n <= 13), [8, 16])[0] == 12
+        assert [best for best, _ in most_sessions(lambda n: outcome(n, n <= 13), [8, 16])] == [8, 8, 12]
 
     def test_none_held(self) -> None:
-        assert most_sessions(lambda n: outcome(n, False), [1, 2])[0] == 0
+        assert [best for best, _ in most_sessions(lambda n: outcome(n, False), [1, 2])] == [0]
 
     def test_all_held(self) -> None:
-        assert most_sessions(lambda n: outcome(n, True), [1, 2, 4])[0] == 4
+        assert [best for best, _ in most_sessions(lambda n: outcome(n, True), [1, 2, 4])] == [1, 2, 4]
 
 
 class TestCarry:
@@ -71,7 +71,7 @@ def test_the_gpu_benchmark_runs_dry(tmp_path: Path) -> None:
         pytest.skip("no C++ compiler (install g++)")
     command = [sys.executable, "-m", "live.bench.render_cuda", "--device", "cpu", "--out", str(tmp_path)]
     done = subprocess.run(
-        [*command, "--parts", "kernels,live,frames", "--batches", "1"], capture_output=True, text=True
+        [*command, "--parts", "live,frames,kernels", "--batches", "1", "--apart"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     data = json.loads((tmp_path / "dry-run-render.json").read_text())
@@ -89,6 +89,19 @@ def test_the_gpu_benchmark_runs_dry(tmp_path: Path) -> None:
         assert [row["batch"] for row in rows] == [1]
 
 
+def test_a_part_that_fails_leaves_the_others_figures(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    command = [sys.executable, "-m", "live.bench.render_cuda", "--device", "cpu", "--out", str(tmp_path)]
+    done = subprocess.run(
+        [*command, "--parts", "nonsense,published", "--batches", "1", "--apart"], capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    data = json.loads((tmp_path / "dry-run-render.json").read_text())
+    assert [item["part"] for item in data["errors"]] == ["nonsense"]
+    assert [len(rows) for rows in data["networks"].values()] == [1]
+    assert "nonsense: KeyError" in (tmp_path / "dry-run-render.md").read_text()
+
+
 @pytest.mark.parametrize("program", ["network", "geometry"])
 def test_sessions_on_a_card_run_dry(tmp_path: Path, program: str) -> None:
     pytest.importorskip("torch")
@@ -104,6 +117,7 @@ def test_sessions_on_a_card_run_dry(tmp_path: Path, program: str) -> None:
     assert data["dry"] is True
     assert [outcome["sessions"] for outcome in data["outcomes"]] == [1]
     assert data["outcomes"][0]["frames"] > 0
+    assert data["outcomes"][0]["card"]["mean_batch"] >= 1
 
 
 BARE = """

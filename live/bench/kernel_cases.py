@@ -22,6 +22,10 @@ CACHE_BYTES = 160 * 2**20
 """Buffers that take turns add up to at least this, three times a large GPU's second-level cache."""
 
 
+LAYOUTS = ("channels last", "NCHW")
+"""How torch is given its maps: one may suit it better than the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class KernelCase:
     """One kernel at one size.
@@ -65,12 +69,16 @@ def _size(*tensors: Tensor) -> int:
     return sum(x.numel() * x.element_size() for x in tensors)
 
 
+def _smooth_flow(device: ComputeDevice, batch: int, side: int, scale: float) -> Tensor:
+    """A displacement (N, 2, side, side) as faces have, float32: neighbours move alike."""
+    return F.interpolate(_random(device, batch, 2, 4, 4, dtype=torch.float32, scale=scale), side, mode="bilinear")
+
+
 def _smooth_grid(device: ComputeDevice, batch: int, side: int) -> Tensor:
-    """A grid (N, side, side, 2) of a smooth warp, as faces have, float32."""
+    """A grid (N, side, side, 2) of a smooth warp, float32."""
     axis = (torch.arange(side, device=device.torch_device) * 2 + 1) / side - 1
     grid = torch.stack([axis.expand(side, side), axis[:, None].expand(side, side)], -1)
-    bend = F.interpolate(_random(device, batch, 2, 4, 4, dtype=torch.float32, scale=0.05), side, mode="bilinear")
-    return (grid + bend.permute(0, 2, 3, 1)).contiguous()
+    return (grid + _smooth_flow(device, batch, side, 0.05).permute(0, 2, 3, 1)).contiguous()
 
 
 def _grid_sample(device: ComputeDevice, batch: int, side: int) -> KernelCase:
@@ -97,10 +105,10 @@ def _published_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
     ops = Operations(device)
     axis = torch.linspace(-1, 1, side // 4, device=device.torch_device, dtype=device.dtype)
     base = torch.stack([axis.expand(len(axis), len(axis)), axis[:, None].expand(len(axis), len(axis))])
-    flow = _random(device, batch, 2, side // 4, side // 4, scale=2.0)
+    flow = _smooth_flow(device, batch, side // 4, 2.0).to(device.dtype)
     fewest = 2 * batch * 8 * side * side * flow.element_size() + _size(flow)
     ours: list[Work] = []
-    theirs: list[Work] = []
+    theirs: dict[str, list[Work]] = {name: [] for name in LAYOUTS}
     for _ in _rotation(fewest, device):
         source = _channels_last(_random(device, batch, 8, side, side))
         out = torch.empty_like(source)
@@ -108,9 +116,11 @@ def _published_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
         ours.append(
             lambda f=f, pair=pair: flow_warp(device.kernels, f, pair, convention=PUBLISHED, layout="nchw")  # type: ignore[misc]
         )
-        theirs.append(lambda x=source: _torch_published_warp(x, flow, base))  # type: ignore[misc]
+        for name, image in zip(LAYOUTS, (source, source.contiguous()), strict=True):
+            theirs[name].append(lambda x=image: _torch_published_warp(x, flow, base))  # type: ignore[misc]
     what = f"{batch}x8x{side}², flow {side // 4}²"
-    return KernelCase("fused flow warp (published)", what, fewest, ours, {"torch upsample + grid_sample": theirs})
+    named = {f"torch upsample + grid_sample, {name}": works for name, works in theirs.items()}
+    return KernelCase("fused flow warp (published)", what, fewest, ours, named)
 
 
 def _torch_published_warp(image: Tensor, flow: Tensor, base: Tensor) -> Tensor:
@@ -124,7 +134,7 @@ def _feature_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
     shapes = [(24, side // 2), (48, side // 4), (96, side // 8)]
     flow = torch.cat(
         [
-            _random(device, batch, 2, side // 4, side // 4, dtype=torch.float32, scale=0.05),
+            _smooth_flow(device, batch, side // 4, 0.05),
             torch.rand(batch, 1, side // 4, side // 4, device=device.torch_device),
         ],
         1,
@@ -132,7 +142,7 @@ def _feature_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
     unit = ops.empty(1, 8, 1, 1).element_size()
     fewest = 2 * batch * sum(c * s * s for c, s in shapes) * unit + _size(flow)
     ours: list[Work] = []
-    theirs: list[Work] = []
+    theirs: dict[str, list[Work]] = {name: [] for name in LAYOUTS}
     for _ in _rotation(fewest, device):
         maps = [_channels_last(_random(device, batch, c, s, s)) for c, s in shapes]
         pairs = [(ops.nhwc(x), ops.nhwc(torch.empty_like(x))) for x in maps]
@@ -142,9 +152,11 @@ def _feature_warp(device: ComputeDevice, batch: int, side: int) -> KernelCase:
                 device.kernels, f, pairs, convention=NORMALISED_RESIZED, padding="border", layout="nchw", trust=True
             )
         )
-        theirs.append(lambda maps=maps: _torch_feature_warp(maps, flow))  # type: ignore[misc]
+        for name, kept in zip(LAYOUTS, (maps, [x.contiguous() for x in maps]), strict=True):
+            theirs[name].append(lambda maps=kept: _torch_feature_warp(maps, flow))  # type: ignore[misc]
     what = f"{batch} frames, three scales in one launch"
-    return KernelCase("feature warp (live)", what, fewest, ours, {"torch, per scale": theirs})
+    named = {f"torch per scale, {name}": works for name, works in theirs.items()}
+    return KernelCase("feature warp (live)", what, fewest, ours, named)
 
 
 def _torch_feature_warp(maps: list[Tensor], flow: Tensor) -> list[Tensor]:

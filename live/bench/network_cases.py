@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from live.bench.device_timing import DeviceTimer, Timing
 from live.bench.sample_avatar import sample_avatar
@@ -82,8 +82,10 @@ def published_case(device: ComputeDevice, *, small: bool) -> NetworkCase:
     def inputs(count: int) -> Tensor:
         return torch.randn(count, 73, 27, device=where)
 
-    def plain(network: nn.Module, dtype: torch.dtype, *, channels_last: bool = False) -> Baseline:
+    def plain(dtype: torch.dtype, *, channels_last: bool = False, compiled: bool = False) -> Baseline:
         def prepare(count: int) -> Callable[[], object]:
+            network = _copy(model).to(where, dtype, memory_format=_format(channels_last))
+            network = _compiled(network) if compiled else network
             picture, window = source.to(where, dtype).expand(count, -1, -1, -1).contiguous(), inputs(count).to(dtype)
             if channels_last:
                 picture = picture.contiguous(memory_format=torch.channels_last)
@@ -97,16 +99,14 @@ def published_case(device: ComputeDevice, *, small: bool) -> NetworkCase:
         window = inputs(count).to(device.dtype)
         return lambda: network(portrait, window)
 
-    half = _copy(model).to(where, device.dtype)
-    last = _copy(model).to(where, device.dtype, memory_format=torch.channels_last)
     baselines: dict[str, Baseline] = {
-        "torch eager fp32": plain(_copy(model).to(where), torch.float32),
-        "torch eager fp16": plain(half, device.dtype),
-        "torch eager fp16, channels last": plain(last, device.dtype, channels_last=True),
+        "torch eager fp32": plain(torch.float32),
+        "torch eager fp16": plain(device.dtype),
+        "torch eager fp16, channels last": plain(device.dtype, channels_last=True),
         "torch eager fp16, exact speed-ups": fast,
     }
     if device.is_gpu:
-        baselines["torch.compile fp16"] = plain(_compiled(last), device.dtype, channels_last=True)
+        baselines["torch.compile fp16"] = plain(device.dtype, channels_last=True, compiled=True)
     name = f"published PIRenderer, {config.image_size}²"
     return NetworkCase(
         name, program, lambda: {"coefficients": rng.standard_normal((73, 27)).astype(np.float32)}, baselines
@@ -118,7 +118,6 @@ def live_case(device: ComputeDevice, *, small: bool, side: int = 256) -> Network
     config = TINY_LIVE if small else LiveConfig()
     torch.manual_seed(0)
     model = LivePIRenderer(config).eval().requires_grad_(False)
-    baseline_model = _copy(model)
     side = config.size if small else side
     program = FusedLivePIRenderer(model, device, side=side, portraits=64)
     shapes = ((1, 3, config.size), (1, 3, config.mouth.crop), (2, 3, config.eyes.crop))
@@ -138,9 +137,10 @@ def live_case(device: ComputeDevice, *, small: bool, side: int = 256) -> Network
             "boxes": boxes,
         }
 
-    def plain(network: LivePIRenderer, dtype: torch.dtype, run: Any = None) -> Baseline:
+    def plain(dtype: torch.dtype, *, channels_last: bool = False, compiled: bool = False) -> Baseline:
         def prepare(count: int) -> Callable[[], object]:
             where = device.torch_device
+            network = _copy(model).to(where, dtype, memory_format=_format(channels_last))
             enrolled = _repeat(network.enroll(*(x.to(where, dtype) for x in portrait)), count)
             guides, c, e = config.prior_channels + 1, config.mouth.crop, config.eyes.crop
             sizes = (
@@ -151,19 +151,17 @@ def live_case(device: ComputeDevice, *, small: bool, side: int = 256) -> Network
                 (2 * count, guides, e, e),
             )
             tensors = FrameInput(*(0.1 * torch.randn(s, device=where).to(dtype) for s in sizes))
-            call = run or network
+            call = _compiled(network) if compiled else network
             return lambda: call(enrolled, tensors)
 
         return prepare
 
-    where = device.torch_device
-    last = _copy(baseline_model).to(where, device.dtype, memory_format=torch.channels_last)
     baselines = {
-        "torch eager fp32, networks only": plain(_copy(baseline_model).to(where), torch.float32),
-        "torch eager fp16, networks only": plain(last, device.dtype),
+        "torch eager fp32, networks only": plain(torch.float32),
+        "torch eager fp16, networks only": plain(device.dtype, channels_last=True),
     }
     if device.is_gpu:
-        baselines["torch.compile fp16, networks only"] = plain(last, device.dtype, _compiled(last))
+        baselines["torch.compile fp16, networks only"] = plain(device.dtype, channels_last=True, compiled=True)
     return NetworkCase(f"LivePIRenderer, {side}²", program, frame, baselines)
 
 
@@ -260,6 +258,10 @@ def _copy(model: Any) -> Any:
     import copy
 
     return copy.deepcopy(model)
+
+
+def _format(channels_last: bool) -> Any:
+    return torch.channels_last if channels_last else torch.contiguous_format
 
 
 def _compiled(model: Any) -> Any:

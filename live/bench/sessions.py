@@ -16,8 +16,8 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ LIMIT_MS: Final = 40.0
 MAX_SKIPPED: Final = 0.01
 """Share of frames that may be skipped for being a whole period late."""
 
-CARD_COUNTS: Final = [16, 32, 64, 96, 128, 192, 256]
+CARD_COUNTS: Final = [32, 64, 96, 128, 192]
 """Numbers of sessions that are tried on a card."""
 
 WARM_UP: Final = 5
@@ -61,6 +61,7 @@ class Outcome:
         p50_ms, p95_ms, worst_p95_ms: latency over all frames, and the worst session's p95.
         fps: frames per second of all sessions together.
         held: whether p95 stayed below the limit and next to nothing was skipped.
+        card: of the same frames on a shared card, medians over its sessions (`card_report`); empty elsewhere.
     """
 
     sessions: int
@@ -71,6 +72,7 @@ class Outcome:
     worst_p95_ms: float
     fps: float
     held: bool
+    card: dict[str, float] = field(default_factory=dict)
 
 
 def carry(draws: list[DrawFrame], seconds: float, *, seed: int = 0) -> Outcome:
@@ -127,23 +129,24 @@ def carry(draws: list[DrawFrame], seconds: float, *, seed: int = 0) -> Outcome:
     return Outcome(len(draws), len(every), share, p50, p95, worst, rate, held)
 
 
-def most_sessions(attempt: Callable[[int], Outcome], counts: list[int]) -> tuple[int, list[Outcome]]:
+def most_sessions(attempt: Callable[[int], Outcome], counts: list[int]) -> Iterator[tuple[int, Outcome]]:
     """Try growing numbers of sessions until one is not held, then the middle between the last two.
 
-    Returns the largest number that held (0: none) and every outcome.
+    Yields after every attempt the largest number that held so far (0: none), and the outcome.
     """
-    outcomes: list[Outcome] = []
     best = 0
     for count in counts:
-        outcomes.append(attempt(count))
-        if not outcomes[-1].held:
-            middle = (best + count) // 2
-            if best < middle < count:
-                outcomes.append(attempt(middle))
-                best = middle if outcomes[-1].held else best
-            return best, outcomes
-        best = count
-    return best, outcomes
+        outcome = attempt(count)
+        if outcome.held:
+            best = count
+            yield best, outcome
+            continue
+        yield best, outcome
+        middle = (best + count) // 2
+        if best < middle < count:
+            outcome = attempt(middle)
+            yield middle if outcome.held else best, outcome
+        return
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -166,19 +169,28 @@ def run(args: argparse.Namespace) -> int:
     default = ([1, 2] if args.dry else CARD_COUNTS) if on_card else [1, 2, 3, 4, 6, 8, 12, 16]
     counts = [int(n) for n in args.counts.split(",") if n] or default
     name, facts, attempt, close = _card(args, max(counts)) if on_card else _processor(args)
+    outcomes: list[Outcome] = []
+    data: dict[str, Any] = {"what": name, **facts, "limit_ms": LIMIT_MS, "held": 0, "error": "", "outcomes": []}
+    stem = f"{facts['slug']}-sessions" + ("" if args.program == "network" else f"-{args.program}")
     try:
-        best, outcomes = most_sessions(attempt, counts)
+        for best, outcome in most_sessions(attempt, counts):
+            outcomes.append(outcome)
+            data |= {"held": best, "outcomes": [asdict(o) for o in outcomes]}
+            _write(args.out, stem, data, outcomes)  # what there is so far is safe
+    except LiveError as error:
+        data["error"] = error.message
+        _write(args.out, stem, data, outcomes)
     finally:
         close()
-    data = {"what": name, **facts, "limit_ms": LIMIT_MS, "held": best, "outcomes": [asdict(o) for o in outcomes]}
-    text = _markdown(data, outcomes)
-    if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
-        stem = f"{facts['slug']}-sessions" + ("" if args.program == "network" else f"-{args.program}")
-        (args.out / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        (args.out / f"{stem}.md").write_text(text, encoding="utf-8")
-    print(text)
-    return 0
+    print(_markdown(data, outcomes))
+    return 1 if data["error"] else 0
+
+
+def _write(folder: Path | None, stem: str, data: dict[str, Any], outcomes: list[Outcome]) -> None:
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        (folder / f"{stem}.md").write_text(_markdown(data, outcomes), encoding="utf-8")
 
 
 Prepared = tuple[str, dict[str, Any], Callable[[int], Outcome], Callable[[], None]]
@@ -242,12 +254,21 @@ def _with_renderers(make: Callable[[], Any], seconds: float) -> Callable[[int], 
         renderers = [make() for _ in range(count)]
         rng = np.random.default_rng(0)
         try:
-            return carry([_speaking(renderer, rng.random() * 10) for renderer in renderers], seconds)
+            outcome = carry([_speaking(renderer, rng.random() * 10) for renderer in renderers], seconds)
+            return replace(outcome, card=card_report(renderers))
         finally:
             for renderer in renderers:
                 renderer.close()
 
     return attempt
+
+
+def card_report(renderers: list[Any]) -> dict[str, float]:
+    """Medians over the sessions of a shared card, of each one's own report (`CudaRenderer.latency`): milliseconds from
+    handing in to the start of the batch and to the picture, and frames per batch. Empty without a card."""
+    reports = [renderer.latency() for renderer in renderers if hasattr(renderer, "latency")]
+    keys = ("wait_p50", "total_p50", "total_p95", "mean_batch") if reports else ()
+    return {key: float(np.median([getattr(report, key) for report in reports])) for key in keys}
 
 
 def _speaking(renderer: Any, offset: float) -> DrawFrame:
@@ -272,12 +293,16 @@ def _markdown(data: dict[str, Any], outcomes: list[Outcome]) -> str:
         lines += ["**Dry run on the processor with a tiny network: these figures mean nothing.**", ""]
     lines += [f"{data['what']}; 25 frames/s each, p95 below {LIMIT_MS:.0f} ms: **{data['held']} sessions**.", ""]
     lines += [
-        "| sessions | frames/s | p50 ms | p95 ms | worst session's p95 | skipped | held |",
-        "|---|---|---|---|---|---|---|",
+        "| sessions | frames/s | p50 ms | p95 ms | worst session's p95 | skipped | held "
+        "| on the card: waiting, in all p50, p95 ms; frames a batch |",
+        "|---" * 8 + "|",
     ]
     for o in outcomes:
         numbers = f"{o.fps:.0f} | {o.p50_ms:.1f} | {o.p95_ms:.1f} | {o.worst_p95_ms:.1f} | {o.skipped:.1%}"
-        lines.append(f"| {o.sessions} | {numbers} | {'yes' if o.held else 'no'} |")
+        card = "{wait_p50:.1f}, {total_p50:.1f}, {total_p95:.1f}; {mean_batch:.1f}".format(**o.card) if o.card else "-"
+        lines.append(f"| {o.sessions} | {numbers} | {'yes' if o.held else 'no'} | {card} |")
+    if data["error"]:
+        lines += ["", f"Ended early: {data['error']}"]
     return "\n".join(lines) + "\n"
 
 

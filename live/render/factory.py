@@ -68,7 +68,7 @@ def _cuda(avatar: Avatar, size: tuple[int, int]) -> Renderer:
     except LiveError as error:
         raise ModelError(error.message, error.hint) from error
     except Exception as error:  # CUDA, cuDNN and compilers fail in ways of their own
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"The GPU renderer failed: {reason}.", "Use another renderer; `auto` chooses one.") from error
 
 

@@ -80,5 +80,5 @@ def cuda_obstacle() -> str | None:
     except LiveError as error:
         return str(error)
     except Exception as error:
-        return f"The GPU cannot be used: {str(error).splitlines()[0] if str(error) else type(error).__name__}."
+        return f"The GPU cannot be used: {str(error).strip().partition(chr(10))[0] or type(error).__name__}."
     return None

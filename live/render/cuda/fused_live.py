@@ -6,6 +6,7 @@ thread), and leaves as finished bytes. Mapping networks and modulation stay in f
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,7 +43,7 @@ class FusedLivePIRenderer:
     """A `program.Program` of the live network.
 
     Args:
-        model: the weights; kept in float32 for mapping, modulation and enrolment.
+        model: the weights; copied, in float32, for mapping, modulation and enrolment.
         device: where to run.
         side: of the pictures, pixels; a multiple of the network's own side.
         portraits: how many portraits can be enrolled at once.
@@ -61,6 +62,7 @@ class FusedLivePIRenderer:
         portraits: int = 8,
         output: OutputFormat | None = None,
     ) -> None:
+        model = copy.deepcopy(model)
         self.device = device
         self.output = output or OutputFormat()
         self.config = model.config

@@ -8,6 +8,7 @@ everything hangs on them.
 
 from __future__ import annotations
 
+import copy
 from typing import cast
 
 import torch
@@ -34,7 +35,7 @@ class FusedPIRenderer:
     """A `program.Program` of the published network.
 
     Args:
-        model: the weights; kept, in float32, for mapping and modulation.
+        model: the weights; copied, in float32, for mapping and modulation.
         device: where to run.
         portraits: how many portraits can be enrolled at once.
         output: how finished pictures are packed.
@@ -47,7 +48,7 @@ class FusedPIRenderer:
         self.output = output or OutputFormat()
         self._ops = Operations(device)
         self._config = model.config
-        self._fast = FastPIRenderer(model.eval().requires_grad_(False)).to(device.torch_device)
+        self._fast = FastPIRenderer(copy.deepcopy(model).eval().requires_grad_(False)).to(device.torch_device)
         self._model = self._fast.model
         side, config = model.config.image_size, model.config
         self._images = self._ops.empty(portraits, IMAGE_CHANNELS, side, side).zero_()

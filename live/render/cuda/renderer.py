@@ -177,7 +177,7 @@ def best_engine(network: FusedLivePIRenderer, model: Callable[[], ModelArrays], 
     try:
         return Engine(LiveFaceProgram(network, model()), max_batch=max_batch, prepare=True)
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         log.warning("The GPU cannot draw the geometry (%s); sessions draw it on the processor.", reason)
         return Engine(network, max_batch=max_batch, prepare=True)
 

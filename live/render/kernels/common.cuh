@@ -149,7 +149,8 @@ struct Neighbours {
 
 LIVE_DEVICE Neighbours resize_neighbours(int index, int size, int source) {
     const float scale = static_cast<float>(source) / static_cast<float>(size);
-    const float wanted = (static_cast<float>(index) + 0.5f) * scale - 0.5f;
+    // Without contraction: the last bit decides between neighbours, on the host as on the device.
+    const float wanted = add(mul(static_cast<float>(index) + 0.5f, scale), -0.5f);
     const float position = fminf(fmaxf(wanted, 0.0f), static_cast<float>(source - 1));
     Neighbours n;
     n.first = static_cast<int>(position);

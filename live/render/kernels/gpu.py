@@ -44,7 +44,7 @@ class GpuKernels:
             module.compile()
             return module
         except Exception as error:
-            log.info("CuPy could not compile the kernels (%s); trying nvcc.", str(error).splitlines()[0])
+            log.info("CuPy could not compile the kernels (%s); trying nvcc.", str(error).partition("\n")[0])
             major, minor = self._torch.cuda.get_device_capability(self._device)
             return self._cupy.RawModule(path=str(compiled_cubin(f"sm_{major}{minor}")))
 

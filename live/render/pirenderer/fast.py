@@ -88,6 +88,8 @@ class ModulationBank(nn.Module):
             bias = torch.stack([torch.cat([g.bias, b.bias]).detach() for g, b in outs])
             self.register_buffer(f"weight{channels}", weight.contiguous(), persistent=False)
             self.register_buffer(f"bias{channels}", bias[:, None], persistent=False)
+            # A list as an index would be copied to the device in every forward, which a CUDA graph cannot capture.
+            self.register_buffer(f"members{channels}", torch.tensor(members), persistent=False)
 
     def forward(self, descriptor: Tensor) -> Modulation:
         """`descriptor` (N, D) → scale and shift per layer, each (N, C, 1, 1)."""
@@ -96,7 +98,7 @@ class ModulationBank(nn.Module):
         table: Modulation = {}
         for channels, members in self.groups.items():
             bias, weight = self.get_buffer(f"bias{channels}"), self.get_buffer(f"weight{channels}")
-            both = torch.baddbmm(bias, hidden[members], weight)
+            both = torch.baddbmm(bias, hidden.index_select(0, self.get_buffer(f"members{channels}")), weight)
             for row, i in enumerate(members):
                 gamma, beta = both[row].chunk(2, 1)
                 table[self.adains[i]] = (gamma[:, :, None, None], beta[:, :, None, None])

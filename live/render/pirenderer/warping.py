@@ -138,7 +138,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     x = torch.linspace(-1, 1, width, dtype=flow.dtype, device=flow.device)
     y = torch.linspace(-1, 1, height, dtype=flow.dtype, device=flow.device)
     base = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
-    scale = torch.tensor([2 / (width - 1), 2 / (height - 1)], dtype=flow.dtype, device=flow.device)
-    grid = base + flow * scale[:, None, None]
+    # Plain numbers: a tensor of them would be copied to the device in every forward, and wait for it.
+    grid = base + torch.stack([flow[:, 0] * (2 / (width - 1)), flow[:, 1] * (2 / (height - 1))], 1)
     grid = F.interpolate(grid, size=image.shape[2:], mode="bilinear", align_corners=False)
     return F.grid_sample(image, grid.permute(0, 2, 3, 1), "bilinear", "zeros", align_corners=False)
