@@ -60,7 +60,7 @@ def test_skew_is_told_for_each_kind_of_disturbance() -> None:
     assert after["pause"]["p50"] == 10.0
     assert after["pause"]["abs_p95"] == pytest.approx(38.0)
     assert after["another microphone"]["count"] == 1
-    table = disturbances_markdown(after)
+    table = disturbances_markdown("microphone", after)
     assert "| pause | 2 | 3 | 10 | 38 |" in table
 
 

@@ -54,7 +54,7 @@ def record(seconds: float = 30.0) -> dict[str, Any]:
         return float(np.searchsorted(jumps, t) % 2)
 
     times = np.arange(0.0, seconds * 1e3, 40.0)
-    cameras = [picture(opening(t), stamp=t + CLOCK, at=t + 3.0 + i % 5) for i, t in enumerate(times)]
+    cameras = [picture(opening(t), tap=0, stamp=t + CLOCK, at=t + 3.0 + i % 5) for i, t in enumerate(times)]
     previews = [{"at": t + 20.0, "captured": t, "media": t} for i, t in enumerate(times) if i % 3]
     avatars = [picture(opening(t - VIDEO_MS), at=t, shown=t, received=t - 15.0, rtp=int(t)) for t in times if t > 200.0]
     frames = [

@@ -64,6 +64,12 @@ def run(args: argparse.Namespace) -> int:
     """
     from live.studio import LocalStudio
 
+    seconds = args.soak * 60 if args.soak else args.seconds
+    if args.disturb and (args.compare or seconds < 2 * args.disturb):
+        raise LiveError(
+            f"--disturb {args.disturb:g} needs a run of at least {2 * args.disturb:g} s, without --compare.",
+            "For example: live bench latency --hear --disturb 30 --seconds 200",
+        )
     impairment = Impairment(args.loss / 100, args.jitter, args.rate)
     executable = args.browser or find_chromium()
     name = "-".join(["latency", machine_name(), *_suffixes(args)])
@@ -89,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     if args.soak:
         extra = soak_markdown(args.soak, trends["live"], runs[0].figures["drift_ms"])
     if args.disturb:
-        extra += "".join(disturbances_markdown(run.figures["after_disturbances"]) for run in runs)
+        extra += "".join(disturbances_markdown(run.driver, run.figures["after_disturbances"]) for run in runs)
     text = markdown("Latency, judged in the browser", conditions, runs, extra)
     print(text)
     write(args.output, name, text, conditions, runs, resources=trends)
@@ -140,13 +146,17 @@ def _measure(
 def _watch(page: AvatarPage, seconds: float, disturb_every: float, disturber: Disturber) -> list[Record]:
     """Run for `seconds` plus the warm-up, fetching the record now and then, and disturbing if wished."""
     page.wait(WARM_UP_MS / 1e3)
-    end = time.monotonic() + seconds
+    begin = time.monotonic()
+    end, next_one = begin + seconds, begin + (disturb_every or float("inf"))
     while (left := end - time.monotonic()) > 0:
-        page.wait(min(left, disturb_every or TAKE_INTERVAL))
-        if disturb_every and end - time.monotonic() > disturb_every:
+        page.wait(max(0.0, min(left, TAKE_INTERVAL, next_one - time.monotonic())))
+        if time.monotonic() >= next_one and left > disturb_every:
             disturber.disturb()
+            next_one = time.monotonic() + disturb_every
         else:
             disturber.records.append(page.take())
+            if left <= disturb_every:
+                next_one = float("inf")
     return disturber.records
 
 

@@ -119,7 +119,7 @@ def analyse(
         seen = well_captured(captured, np.array([r.event for r in responses]))
         responses = [r for r, good in zip(responses, seen, strict=True) if good]
         latencies = np.array([r.half for r in responses])
-        skew_events, skews = _interpolated_skews(responses, sound_events, sound_latencies)
+        skew_events, skews = _interpolated_skews(responses, sound_events, sound_latencies, disturbances)
         camera_fps = _rate(captured[captured >= begin])
     else:
         onsets = sound_onsets(local)
@@ -200,14 +200,25 @@ def mouth_reader(stimulus: Stimulus, which: str) -> MouthReader:
 def capture_times(record: Record) -> Series:
     """Capture instants of all camera pictures on the page's clock.
 
-    Their stamps are on another clock. The preview's callbacks tell capture instants on the page's clock, of most of the
-    same pictures: arrival gives the offset to a few milliseconds, the nearest neighbours then give it exactly.
+    Their stamps are on another clock, which begins anew with every opening of a camera. The preview's callbacks tell
+    capture instants on the page's clock, of most of the same pictures: arrival gives the offset to a few milliseconds,
+    the nearest neighbours then give it exactly.
     """
-    stamps = np.array([p["stamp"] for p in record["camera"]], np.float64)
-    if not len(stamps):
-        return stamps
-    offset = float(min(p["at"] - p["stamp"] for p in record["camera"]))
     known = np.array([p["captured"] for p in record["preview"] if p["captured"] is not None], np.float64)
+    taps: dict[int, list[dict[str, Any]]] = {}
+    for picture in record["camera"]:
+        taps.setdefault(picture["tap"], []).append(picture)
+    times = [np.zeros(0)]
+    for pictures in taps.values():
+        begin, end = pictures[0]["at"] - 1e3, pictures[-1]["at"]
+        times.append(_captured(pictures, known[(known > begin) & (known < end)]))
+    return np.concatenate(times)
+
+
+def _captured(pictures: list[dict[str, Any]], known: Series) -> Series:
+    """Capture instants of one opening's pictures, given those that the preview knows."""
+    stamps = np.array([p["stamp"] for p in pictures], np.float64)
+    offset = float(min(p["at"] - p["stamp"] for p in pictures))
     if len(known):
         nearest = np.clip(np.searchsorted(stamps, known - offset), 1, max(1, len(stamps) - 1))
         pairs = stamps[np.stack([nearest - 1, np.minimum(nearest, len(stamps) - 1)])] + offset
@@ -265,11 +276,21 @@ def _correlated(record: Record) -> float:
     return envelope_lag(local[started:], remote[started:])
 
 
-def _interpolated_skews(responses: list[Response], events: Series, latencies: Series) -> tuple[Series, Series]:
-    """Jumps between two heard onsets, and sound latency minus picture latency there: positive = sound comes later."""
+def _interpolated_skews(
+    responses: list[Response], events: Series, latencies: Series, disturbances: Sequence[Disturbance]
+) -> tuple[Series, Series]:
+    """Jumps between two heard onsets, no disturbance among them, and sound latency minus picture latency there:
+    positive = sound comes later."""
     if len(events) < 2:
         return np.zeros(0), np.zeros(0)
-    inside = [r for r in responses if events[0] <= r.event <= events[-1]]
+    ends = np.array([one.end for one in disturbances])
+    inside = []
+    for response in responses:
+        after = int(np.searchsorted(events, response.event))
+        if events[0] <= response.event <= events[-1]:
+            around = events[max(after - 1, 0)], events[after]
+            if not ((ends > around[0]) & (ends < around[1])).any():
+                inside.append(response)
     skews = [float(np.interp(r.event, events, latencies)) - r.half for r in inside]
     return np.array([r.event for r in inside]), np.array(skews)
 

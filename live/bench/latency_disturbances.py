@@ -106,11 +106,11 @@ def skew_after(
     return found
 
 
-def disturbances_markdown(after: dict[str, dict[str, Any]]) -> str:
-    """The disturbances' part of the report."""
+def disturbances_markdown(driver: str, after: dict[str, dict[str, Any]]) -> str:
+    """The disturbances' part of the report, for one driver."""
     lines = [
         "",
-        f"Sound against picture in the {JUDGED_MS / 1e3:g} s after what users do, first second excepted:",
+        f"Sound against picture ({driver}) in the {JUDGED_MS / 1e3:g} s after what users do, first second excepted:",
         "",
         "| | times | words | p50 | abs. p95 |",
         "|---|---|---|---|---|",

@@ -49,10 +49,13 @@ SILENT: Final = 0.1
 """Seconds without a packet after which the next one is looked at closely: did the network stall or the sender pause?"""
 
 SHIFTED: Final = 0.05
-"""Seconds by which it is then late if the time stamps know nothing of the silence."""
+"""Seconds, beyond what packets are held back for, of the silence that the time stamps then know nothing of."""
 
 DOUBT: Final = 0.06
-"""Seconds within which a burst catches up after a stall. After a pause packets come at their own pace, and as late."""
+"""Seconds after which it counts as a pause if the packets that follow come at their own pace."""
+
+CAUGHT_UP: Final = 0.04
+"""Seconds by which they come faster behind a stall. A browser that begins to capture may be ahead by 10 to 30 ms."""
 
 CAPACITY: Final = 64
 """Packets that may wait."""
@@ -97,6 +100,7 @@ class AudioJitterBuffer:
         self._delays: deque[float] = deque(maxlen=WINDOW)
         self._arrived = float("-inf")
         self._heard = float("inf")
+        self._silent = 0.0
         self._doubted: list[_Packet] = []
         self._target = 0.0
         self._sequence: int | None = None
@@ -119,9 +123,12 @@ class AudioJitterBuffer:
         """Accept an RTP packet: 16-bit `sequence`, 32-bit 48 kHz `timestamp`."""
         packet = _Packet(sequence, timestamp, payload, now)
         silent, self._heard = now - self._heard, now
-        if self._doubted or (silent > SILENT and self._shifted(packet)):
+        if self._doubted:
             self._doubted.append(packet)
             self._decide(now)
+        elif silent > SILENT and silent - self._step(packet) > SHIFTED + self._target:
+            self._silent = silent
+            self._doubted.append(packet)
         else:
             self._accept(packet)
 
@@ -153,16 +160,14 @@ class AudioJitterBuffer:
         self._waiting[number] = (media, payload)
         if len(self._waiting) > CAPACITY:
             self.lost += 1
-            self._skip_to(min(self._waiting))
             del self._waiting[min(self._waiting)]
+            self._skip_to(min(self._waiting))
 
     def pop(self, now: float) -> list[Release]:
         """Everything that is due at `now`, in order."""
         released: list[Release] = []
         if self._doubted:
             self._decide(now)
-            if self._doubted:
-                return released
         while self._next is not None:
             if self._next in self._waiting:
                 media, payload = self._waiting[self._next]
@@ -190,8 +195,10 @@ class AudioJitterBuffer:
 
     def next_event(self) -> float | None:
         """The instant at which `pop` will have something to do even if nothing arrives; `None` = only an arrival."""
-        if self._doubted:
-            return self._doubted[0].arrived + DOUBT
+        events = [event for event in (self._next_release(), self._deadline()) if event is not None]
+        return min(events) if events else None
+
+    def _next_release(self) -> float | None:
         if self._next is None:
             return None
         if self._next in self._waiting:
@@ -200,23 +207,35 @@ class AudioJitterBuffer:
             return 0.0 if self._waiting else None
         return self._due(self._next_timestamp) + GRACE
 
-    def _shifted(self, packet: _Packet) -> bool:
-        """Whether it comes much later than its time stamp says."""
-        media = unwrap(packet.timestamp, self._timestamp, 32)
-        return self._clock.observe(media / CLOCK_RATE, packet.arrived) > SHIFTED
+    def _deadline(self) -> float | None:
+        """When doubt ends. One packet alone says little."""
+        if not self._doubted:
+            return None
+        return self._doubted[0].arrived + (DOUBT if len(self._doubted) > 1 else 2 * DOUBT)
+
+    def _step(self, packet: _Packet) -> float:
+        """Seconds by which its time stamp is ahead of the last accepted one's."""
+        if self._timestamp is None:
+            return 0.0
+        return (unwrap(packet.timestamp, self._timestamp, 32) - self._timestamp) / CLOCK_RATE
 
     def _decide(self, now: float) -> None:
-        """Why packets came so late after a silence, as soon as that is clear; then they are accepted.
+        """Accept the packets after a silence as soon as it is clear why they come so late.
 
         A browser whose microphone is changed sends nothing for half a second or more, and goes on with the time stamp
-        at which it stopped. Taken for a delay, that would put all that is said in the following seconds into the past.
+        at which it stopped, at its usual pace. Taken for a delay, that would put all that is said in the following
+        seconds into the past. Behind a network that stalled packets catch up.
         """
-        first, newest = self._doubted[0], self._doubted[-1]
-        if self._shifted(newest):
-            if now < first.arrived + DOUBT:
+        first, newest, deadline = self._doubted[0], self._doubted[-1], self._deadline()
+        gained = self._step(newest) - self._step(first) - (newest.arrived - first.arrived)
+        late = self._silent - self._step(first) - gained
+        if gained <= CAUGHT_UP and late > SHIFTED:
+            if deadline is None or now < deadline:
                 return
             self._clock.reset()
+            self.lost += len(self._waiting) - self._concealed  # nothing was lost that was never sent
             self._waiting.clear()
+            self._given_up.clear()
             self._next = None
             self._concealed = 0
             self._paused = True

@@ -16,8 +16,8 @@ SEATS: Final = 8
 class WaitingRoom(Generic[T]):
     """Holds items between a producer and a consumer thread until each is due.
 
-    A mailbox with patience: of the items that are due, only the newest is taken; the others are counted in `dropped`,
-    and so are the oldest ones of a room that is full. Nothing blocks the producer.
+    A mailbox with patience: of the items that are due, only the newest is taken; the others are counted in `dropped`.
+    The oldest item of a full room is taken before its time. Nothing blocks the producer.
     """
 
     def __init__(self) -> None:
@@ -44,6 +44,8 @@ class WaitingRoom(Generic[T]):
             while not self._closed:
                 now = time.monotonic()
                 due = [at for at, (instant, _) in enumerate(self._items) if instant <= now]
+                if len(self._items) == SEATS and not due:
+                    due = [0]  # a room so full that its oldest item would be lost to the next one
                 if due:
                     for _ in range(due[-1]):
                         self._items.popleft()

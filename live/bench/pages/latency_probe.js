@@ -92,6 +92,7 @@
   }
 
   async function look(track) {
+    const tap = taps++; // another camera begins to count anew
     const crop = cropper(config.film);
     const reader = new MediaStreamTrackProcessor({ track: copyOf(track), maxBufferSize: PICTURES }).readable.getReader();
     for (;;) {
@@ -99,7 +100,7 @@
       if (done) return;
       const at = now();
       try {
-        recorded.camera.push({ at, stamp: value.timestamp / 1000, luma: await crop(value) });
+        recorded.camera.push({ at, tap, stamp: value.timestamp / 1000, luma: await crop(value) });
       } finally {
         value.close();
       }
@@ -183,7 +184,7 @@
     const stream = await getUserMedia.call(this, constraints);
     for (const track of stream.getVideoTracks()) look(track).catch(fail);
     for (const track of stream.getAudioTracks()) listen(track, "local", 0).catch(fail);
-    window.__latencyProbe.opened = true;
+    if (stream.getAudioTracks().length) window.__latencyProbe.opened = true;
     recorded.messages.push({ at: now(), settings: stream.getTracks().map((track) => track.getSettings()) });
     return stream;
   };
@@ -217,7 +218,7 @@
   }
 
   window.__latencyProbe = {
-    opened: false, // set when a device has been opened
+    opened: false, // set when a microphone has been opened
     async take() {
       const reports = [];
       for (const connection of connections) {

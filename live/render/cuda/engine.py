@@ -228,17 +228,18 @@ class Engine:
         """The captured graph for a batch size; `None` on the processor."""
         if size in self._graphs or not self._gpu:
             return self._graphs.get(size)
-        torch.cuda.synchronize()
+        where = self.program.device.torch_device
+        torch.cuda.synchronize(where)
         with torch.inference_mode(), _deterministic():
             with torch.cuda.stream(self._compute):
                 for _ in range(WARM_UP):
                     self._draw(size)
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(where)
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph, pool=self._pool, stream=self._compute, capture_error_mode="thread_local"):
                 self._draw(size)
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(where)
         self._graphs[size] = graph
         return graph
 

@@ -55,7 +55,7 @@ class GpuKernels:
         if stream is None:
             stream = self._streams[pointer] = self._cupy.cuda.ExternalStream(pointer, self._device)
         values = tuple(self._null if argument is None else argument for argument in arguments)
-        with stream:
+        with self._cupy.cuda.Device(self._device), stream:  # threads begin on the first device
             self._functions[name]((launch_blocks(count),), (THREADS,), values)
 
     @property
