@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_bench_latency_report import record, stimulus
 
 from live.bench.latency_analysis import analyse
 from live.bench.latency_disturbances import (
@@ -20,6 +19,7 @@ from live.bench.latency_disturbances import (
     skew_after,
     undisturbed,
 )
+from tests.test_bench_latency_report import record, stimulus
 
 PAUSE = Disturbance("pause", 10_000.0, 14_000.0)
 CHANGE = Disturbance("another microphone", 60_000.0, 60_500.0)

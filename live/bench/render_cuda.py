@@ -69,8 +69,10 @@ def run(args: argparse.Namespace) -> int:
     report = Report(args.out, args.name)
     report.data["machine"] = describe(device.name, dry=dry)
 
+    until = began + float(args.budget)
+
     def in_time() -> bool:
-        return time.monotonic() - began < args.budget
+        return time.monotonic() < until
 
     for part in wanted:
         report.attempt(part, lambda: MEASURE[part](report, device, timer, batches, in_time))  # noqa: B023
