@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import shutil
+import subprocess
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.signal import resample_poly
 
 from live.bench.lips import CLOSED, LipModel
 from live.errors import ModelError
@@ -160,3 +165,23 @@ def test_a_damaged_model_is_reported(tmp_path: Path) -> None:
         SpeechNetwork(path)
     with pytest.raises(ModelError):
         SpeechNetwork(tmp_path / "missing.onnx")
+
+
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_a_whisper_moves_the_mouth_as_the_voice_does() -> None:
+    """The same synthesiser and text, so that both take the same time; a whisper has no voice, only breath."""
+
+    def said(voice: str) -> NDArray[np.int16]:
+        text = "Please bring my paper boat back home before the storm."
+        command = ["espeak-ng", "-v", voice, "-s", "150", "--stdout", text]
+        with wave.open(io.BytesIO(subprocess.run(command, capture_output=True, check=True).stdout)) as reader:
+            sound = np.frombuffer(reader.readframes(reader.getnframes()), np.int16).astype(np.float64)
+            spoken = resample_poly(sound, AUDIO_RATE, reader.getframerate())
+        pause = np.zeros(AUDIO_RATE)
+        return np.clip(np.concatenate([pause, spoken, pause]), -32768, 32767).astype(np.int16)
+
+    _, voiced = opening(NetworkMouth(), said("en-us"))
+    _, whispered = opening(NetworkMouth(), said("en-us+whisper"))
+    length = min(len(voiced), len(whispered))
+    assert np.corrcoef(voiced[:length], whispered[:length])[0, 1] > 0.8
+    assert whispered.max() > 0.6 * voiced.max()

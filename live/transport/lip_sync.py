@@ -19,7 +19,7 @@ HELD: Final = 0.005
 BEYOND: Final = 0.04
 """Seconds by which picture and sound are to be apart by its clocks so that a browser lets go of what it holds back."""
 
-LATE: Final = 0.025
+LATE: Final = 0.015
 """Seconds by which sound is meant to come after its picture by the browser's clocks. A picture stands for an interval:
 at 25 pictures a second what is seen is 20 ms old on average."""
 

@@ -64,7 +64,7 @@ class LivePIRenderer(nn.Module):
 
     def eye_windows(self, window: Tensor) -> Tensor:
         """(N, 74, 6) → (2N, 74, 6): as it is for the right eyes, mirrored for the left ones, alternating."""
-        mirrored = window[:, self.get_buffer("mirror_index")] * self.get_buffer("mirror_sign")
+        mirrored = window.index_select(1, self.get_buffer("mirror_index")) * self.get_buffer("mirror_sign")
         return torch.stack([window, mirrored], 1).flatten(0, 1)
 
     def enroll(self, portrait: Tensor, mouth: Tensor, eyes: Tensor) -> Enrolled:
