@@ -21,7 +21,8 @@ BEYOND: Final = 0.04
 
 LATE: Final = 0.015
 """Seconds by which sound is meant to come after its picture by the browser's clocks. A picture stands for an interval:
-at 25 pictures a second what is seen is 20 ms old on average."""
+at 25 pictures a second what is seen is 20 ms old on average. The sound card's own buffer, which those clocks do not
+know, comes on top."""
 
 TOLERATED: Final = 0.035
 """Seconds by which sound that is not there earlier may come after its picture before pictures are held back for it.
