@@ -5,7 +5,8 @@
 #   benchmarks/gpu.sh --dry    the same steps on the processor with tiny sizes; its figures mean nothing
 #
 # Needs Python 3.11 or later with torch (CUDA 13), cupy-cuda13x, numpy, opencv, scipy, numba, pillow, threadpoolctl,
-# safetensors, pytest and hypothesis; downloads nothing. Results go to benchmarks/results/ (a dry run's to a temporary folder), and to $OUT if it is set.
+# safetensors, pytest and hypothesis; downloads nothing. Results go to benchmarks/results/ (a dry run's to a temporary
+# folder), and to $OUT if it is set.
 # Every step has its own time limit, so one that fails or hangs does not lose the rest. $PYTHON chooses the interpreter.
 set -u
 cd "$(dirname "$0")/.."

@@ -34,3 +34,8 @@ class MediaError(LiveError):
 
 class ModelError(LiveError):
     """A model file that is missing, damaged or of the wrong kind."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's library says, in one line; its type's name if it says nothing."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """
     from live.studio import LocalStudio
 
-    seconds = args.soak * 60 if args.soak else args.seconds
+    seconds = _seconds(args)
     if args.disturb and (args.compare or seconds < 2 * args.disturb):
         raise LiveError(
             f"--disturb {args.disturb:g} needs a run of at least {2 * args.disturb:g} s, without --compare.",
@@ -128,8 +128,7 @@ def _measure(
                         page.hear()
                     began = min(began, time.monotonic())
                     disturber = Disturber(page, stimulus.speech)
-                    seconds = args.soak * 60 if args.soak else args.seconds
-                    record = merge(_watch(page, seconds, args.disturb, disturber))
+                    record = merge(_watch(page, _seconds(args), args.disturb, disturber))
                     if args.screenshot:
                         args.output.mkdir(parents=True, exist_ok=True)
                         page.screenshot(args.output / f"latency-page-{pipeline}-{driver}.png")
@@ -141,6 +140,11 @@ def _measure(
             runs.append(analyse(record, stimulus, pipeline, driver, disturber.done))
         # one machine, one monotonic clock: only what the server used while it was measured
         return runs, resource_trends([report for report in server.reports if report["t"] >= began])
+
+
+def _seconds(args: argparse.Namespace) -> float:
+    """How long each driver is measured."""
+    return float(args.soak * 60 if args.soak else args.seconds)
 
 
 def _watch(page: AvatarPage, seconds: float, disturb_every: float, disturber: Disturber) -> list[Record]:

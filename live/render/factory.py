@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from live.errors import LiveError, ModelError
+from live.errors import LiveError, ModelError, first_line
 from live.protocols import Renderer
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def _cuda(avatar: Avatar, size: tuple[int, int]) -> Renderer:
     except LiveError as error:
         raise ModelError(error.message, error.hint) from error
     except Exception as error:  # CUDA, cuDNN and compilers fail in ways of their own
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"The GPU renderer failed: {reason}.", "Use another renderer; `auto` chooses one.") from error
+        raise ModelError(
+            f"The GPU renderer failed: {first_line(error)}.", "Use another renderer; `auto` chooses one."
+        ) from error
 
 
 Backend = Callable[["Avatar", tuple[int, int]], Renderer]

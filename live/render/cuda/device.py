@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from live.errors import LiveError
+from live.errors import LiveError, first_line
 from live.render.kernels.host import load_host_kernels
 from live.render.kernels.launch import DeviceArray, Kernels
 
@@ -80,5 +80,5 @@ def cuda_obstacle() -> str | None:
     except LiveError as error:
         return str(error)
     except Exception as error:
-        return f"The GPU cannot be used: {str(error).strip().partition(chr(10))[0] or type(error).__name__}."
+        return f"The GPU cannot be used: {first_line(error)}."
     return None

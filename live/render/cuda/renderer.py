@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from live.errors import ModelError
+from live.errors import ModelError, first_line
 from live.frames import Image, MotionFrame
 from live.render.avatar import Avatar
 from live.render.cuda.batcher import LatencyReport
@@ -177,8 +177,7 @@ def best_engine(network: FusedLivePIRenderer, model: Callable[[], ModelArrays], 
     try:
         return Engine(LiveFaceProgram(network, model()), max_batch=max_batch, prepare=True)
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        log.warning("The GPU cannot draw the geometry (%s); sessions draw it on the processor.", reason)
+        log.warning("The GPU cannot draw the geometry (%s); sessions draw it on the processor.", first_line(error))
         return Engine(network, max_batch=max_batch, prepare=True)
 
 

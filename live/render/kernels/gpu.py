@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from live.errors import LiveError
+from live.errors import LiveError, first_line
 from live.render.kernels.build import compiled_cubin
 from live.render.kernels.launch import THREADS, launch_blocks
 from live.render.kernels.source import full_source, kernel_names
@@ -44,7 +44,7 @@ class GpuKernels:
             module.compile()
             return module
         except Exception as error:
-            log.info("CuPy could not compile the kernels (%s); trying nvcc.", str(error).partition("\n")[0])
+            log.info("CuPy could not compile the kernels (%s); trying nvcc.", first_line(error))
             major, minor = self._torch.cuda.get_device_capability(self._device)
             return self._cupy.RawModule(path=str(compiled_cubin(f"sm_{major}{minor}")))
 
