@@ -11,11 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import training.renderer  # noqa: E402
+from live.motion.face_model import FaceModel  # noqa: E402
 from live.render.live_network.config import LiveConfig  # noqa: E402
 from training.renderer import trainer  # noqa: E402
 from training.renderer.cache import CachedSamples, pack_value, recolour, unpack_value  # noqa: E402
 from training.renderer.face_features import INPUT, TEMPLATE, align  # noqa: E402
 from training.renderer.losses import PatchDiscriminator, gradient_loss, regional_l1  # noqa: E402
+from training.renderer.mirroring import mirror_samples, motion_mirror  # noqa: E402
 from training.renderer.pack import choose_frames, decode, encode  # noqa: E402
 from training.renderer.settings import Settings  # noqa: E402
 
@@ -53,6 +55,51 @@ def test_samples_survive_storage(name: str, low: float, tolerance: float) -> Non
     value = np.random.default_rng(0).uniform(low, 1, (3, 8, 8)).astype(np.float32)
     again = unpack_value(name, torch.from_numpy(pack_value(name, value)))
     assert np.abs(again.numpy() - value).max() < tolerance
+
+
+def test_the_motion_of_a_mirrored_face() -> None:
+    """The mirrored motion must move the mesh as the mirror shows it."""
+    model, random = FaceModel.load(), np.random.default_rng(0)
+    motion = np.zeros(74, np.float32)
+    motion[:51] = random.uniform(0, 0.7, 51)
+    motion[52:58] = random.normal(0, 0.2, 6)
+    mirrored = motion_mirror(model).numpy() @ motion
+    np.testing.assert_allclose(mirrored[52:58], motion[52:58] * [1, -1, -1, -1, 1, 1])
+    across = np.array([-1, 1, 1])
+    rest = model.landmarks_mean
+    twin = np.linalg.norm((rest * across)[:, None] - rest[None], axis=2).argmin(1)
+
+    def moved(vector: np.ndarray) -> np.ndarray:
+        residual = np.tensordot(vector[58:], model.landmarks_residual, 1)
+        return np.asarray(np.tensordot(vector[:52], model.landmarks_expression, 1) + residual)
+
+    wanted = moved(motion)[twin] * across
+    assert np.abs(moved(mirrored) - wanted).mean() < 0.1 * np.abs(wanted).mean()
+    motion = np.zeros(74, np.float32)
+    motion[58:68] = random.normal(0, 1, 10)
+    wanted = moved(motion)[twin] * across
+    assert np.abs(moved(motion_mirror(model).numpy() @ motion) - wanted).mean() < 0.3 * np.abs(wanted).mean()
+
+
+def test_mirrored_samples() -> None:
+    torch.manual_seed(0)
+    shapes = {"portrait": (3, 8, 8), "portrait_mouth": (3, 6, 6), "portrait_eyes": (2, 3, 4, 4)}
+    shapes |= {"composite": (3, 8, 8), "prior": (8, 8, 8), "window": (74, 6), "mouth": (9, 6, 6), "eyes": (2, 9, 4, 4)}
+    shapes |= {"target": (3, 8, 8), "target_mouth": (3, 6, 6), "target_eyes": (2, 3, 4, 4), "regions": (4, 8, 8)}
+    shapes |= {"mouth_regions": (3, 6, 6), "eyes_regions": (2, 3, 4, 4), "five_points": (5, 2)}
+    batch = {name: torch.rand(2, *shape) for name, shape in shapes.items()}
+    before = {name: value.clone() for name, value in batch.items()}
+    motion = motion_mirror(FaceModel.load())
+    mirror_samples(batch, torch.tensor([False, True]), motion)
+    for name, value in batch.items():
+        assert torch.equal(value[0], before[name][0]), name
+        assert not torch.equal(value[1], before[name][1]), name
+    assert torch.equal(batch["prior"][1, 1], before["prior"][1, 1].flip(-1))
+    assert torch.equal(batch["prior"][1, 0], -before["prior"][1, 0].flip(-1))
+    assert torch.equal(batch["eyes"][1, 0, :7], before["eyes"][1, 1, :7])
+    mirror_samples(batch, torch.tensor([False, True]), motion)
+    for name in batch.keys() - {"window"}:  # the residual's mirror is an approximation
+        torch.testing.assert_close(batch[name], before[name])
 
 
 def test_recolouring_changes_all_pictures_alike_and_no_guides() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from contextlib import closing
 from pathlib import Path
 
 import av
@@ -16,7 +17,7 @@ from live.frames import FloatArray
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FrameFitter, IdentityFitter, interocular
 from live.motion.landmark_groups import EYELIDS, LIPS
-from live.motion.tracker import FaceTracker
+from live.motion.trackers import open_tracker
 
 IDENTITY_FRAMES = 12
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def track(path: Path) -> tuple[list[FloatArray], list[FloatArray]]:
     """Landmarks and blendshapes of the frames that show a face."""
     landmarks, blendshapes = [], []
-    with FaceTracker() as tracker, av.open(path) as container:
+    with closing(open_tracker()) as tracker, av.open(path) as container:
         stream = container.streams.video[0]
         for frame in container.decode(stream):
             image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)

@@ -7,15 +7,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import numpy as np
 
-from live.errors import ModelError
-from live.frames import FloatArray, Image, MotionFrame, VideoFrame
+from live.frames import FloatArray, MotionFrame, VideoFrame
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FaceFit, FrameFitter, IdentityFitter
 from live.motion.tracker import TrackedFace
+from live.motion.trackers import LandmarkTracker, open_tracker
 
 log = logging.getLogger(__name__)
 
@@ -35,35 +35,6 @@ CONVERGENCE_FITS: Final = 4
 """Fits of one frame, each from the one before, after which its coefficients no longer move."""
 
 _VARIED_RADIANS: Final = np.radians(4.0)
-
-
-class LandmarkTracker(Protocol):
-    """What the reader needs of a tracker; `OpenVinoFaceTracker` and MediaPipe's `FaceTracker` are such."""
-
-    def track(self, image: Image, timestamp_ms: int | None = None) -> TrackedFace | None:
-        """The followed face in the next picture, or None."""
-        ...
-
-    def close(self) -> None:
-        """Release the model."""
-        ...
-
-
-def open_tracker() -> LandmarkTracker:
-    """The fastest tracker of this machine: OpenVINO's, or MediaPipe's own where OpenVINO does not work.
-
-    Raises:
-        ModelError: the model file is missing or damaged.
-    """
-    try:
-        from live.motion.openvino_tracker import OpenVinoFaceTracker
-
-        return OpenVinoFaceTracker()
-    except (ImportError, ModelError) as error:
-        log.warning("face tracking with MediaPipe, because OpenVINO failed: %s", error)
-        from live.motion.tracker import FaceTracker
-
-        return FaceTracker()
 
 
 class FaceReader:

@@ -16,7 +16,7 @@ from live.errors import PortraitError
 from live.frames import FloatArray, Image, MotionFrame
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FaceFit, FrameFitter, IdentityFitter
-from live.motion.tracker import FaceTracker
+from live.motion.trackers import LandmarkTracker, open_tracker
 from live.render.correction import photo_correction
 from live.render.portrait import PORTRAIT_SIDE, CropBox, crop, crop_box, find_face, read_photo
 from live.render.posed import FacePoser, PosedFace
@@ -53,7 +53,7 @@ class Avatar:
         name: str = "",
         *,
         model: FaceModel | None = None,
-        tracker: FaceTracker | None = None,
+        tracker: LandmarkTracker | None = None,
     ) -> Avatar:
         """Make an avatar from a photo: detect, crop, fit.
 
@@ -61,7 +61,7 @@ class Avatar:
             photo: a file, the bytes of one, or uint8 (H, W, 3) RGB.
             name: default: the file's name.
             model: default: the one that ships.
-            tracker: with `mode="image"` and `max_faces` ≥ 2; default: one that is made for the occasion.
+            tracker: with `mode="image"`; default: one that is made for the occasion.
 
         Raises:
             PortraitError: the photo cannot become an avatar; says why and what to do.
@@ -71,9 +71,7 @@ class Avatar:
         if not name:
             name = photo.stem if isinstance(photo, Path) else "portrait"
         model = model or FaceModel.load()
-        own_tracker = None if tracker else FaceTracker(mode="image", max_faces=3)
-        used = tracker or own_tracker
-        assert used is not None
+        used = open_tracker("image") if tracker is None else tracker
         try:
             found = find_face(used, original)
             box = crop_box(found.landmarks, original)
@@ -81,8 +79,8 @@ class Avatar:
             # Tracked again where it will be animated: finer, and free of the detector's framing of the whole photo.
             again = used.detect_faces(image)
         finally:
-            if own_tracker:
-                own_tracker.close()
+            if tracker is None:
+                used.close()
         if not again:
             raise PortraitError("The face in the photo cannot be followed reliably.", "Use a photo from the front.")
         middle = PORTRAIT_SIDE / 2

@@ -15,7 +15,8 @@ from PIL import ImageOps, UnidentifiedImageError
 
 from live.errors import PortraitError
 from live.frames import FloatArray, Image
-from live.motion.tracker import FaceTracker, TrackedFace
+from live.motion.tracker import TrackedFace
+from live.motion.trackers import LandmarkTracker
 
 PORTRAIT_SIDE: Final = 512
 """Side of the crop that avatars are made of, pixels."""
@@ -88,13 +89,13 @@ def _upright_rgb(opened: PillowImage.Image) -> Image:
     return np.ascontiguousarray(np.asarray(upright.convert("RGB"), np.uint8))
 
 
-def find_face(tracker: FaceTracker, image: Image) -> TrackedFace:
+def find_face(tracker: LandmarkTracker, image: Image) -> TrackedFace:
     """The one face of a photo.
 
     The detector is made for faces near the camera; when it finds none, overlapping parts of the photo are tried.
 
     Args:
-        tracker: one with `mode="image"` and `max_faces` of at least 2.
+        tracker: one with `mode="image"` that finds more than one face.
         image: uint8 (H, W, 3).
 
     Raises:
@@ -174,7 +175,7 @@ def _back_inside(start: float, side: float, length: int) -> float:
     return float(np.clip(start, 0, length - side)) - start
 
 
-def _search_parts(tracker: FaceTracker, image: Image) -> list[TrackedFace]:
+def _search_parts(tracker: LandmarkTracker, image: Image) -> list[TrackedFace]:
     """Look at five overlapping parts of the photo, enlarged; the same face found twice counts once."""
     height, width = image.shape[:2]
     found: list[TrackedFace] = []

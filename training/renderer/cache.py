@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from live.frames import FloatArray
+from live.motion.face_model import FaceModel
 from live.render.live_network.config import LiveConfig
+from training.renderer.mirroring import mirror_samples, motion_mirror
 from training.renderer.samples import Samples
 
 SHARD = 500
@@ -90,7 +92,10 @@ class CachedSamples:
             raise FileNotFoundError(f"no samples in {self._folder}; draw some with python -m training.renderer.cache")
 
     def batches(self, size: int) -> Iterator[dict[str, Tensor]]:
-        """Endless batches of `size` samples, recoloured; read ahead by a thread, because disks are slow at random."""
+        """Endless batches of `size` samples, half of them mirrored, all recoloured.
+
+        They are read ahead by a thread, because disks are slow at random.
+        """
         ready: Queue[dict[str, Tensor] | BaseException] = Queue(AHEAD)
 
         def read() -> None:
@@ -101,10 +106,12 @@ class CachedSamples:
                 ready.put(error)
 
         Thread(target=read, name="samples", daemon=True).start()
+        motion = motion_mirror(FaceModel.load())
         while True:
             batch = ready.get()
             if isinstance(batch, BaseException):
                 raise batch
+            mirror_samples(batch, torch.rand(size) < 0.5, motion)
             recolour(batch)
             yield batch
 
