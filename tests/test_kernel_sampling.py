@@ -69,12 +69,12 @@ def test_grid_sample_equals_the_reference(
     seed=SEEDS, batch=st.integers(1, 3), flow_size=st.tuples(st.integers(2, 9), st.integers(2, 9)),
     levels=st.lists(st.tuples(SIZES, SIZES, st.sampled_from((1, 3, 4, 8, 16, 20))), min_size=1, max_size=4),
     dtype=DTYPES, convention=CONVENTIONS, padding=PADDINGS, planar=st.booleans(), half_flow=st.booleans(),
-    shared=st.booleans(), wild=st.booleans(), trusted=st.booleans(),
+    shared=st.booleans(), wild=st.booleans(), trusted=st.booleans(), planar_maps=st.booleans(),
 )  # fmt: skip
 def test_flow_warp_equals_the_reference(
     device: str, seed: int, batch: int, flow_size: tuple[int, int], levels: list[tuple[int, int, int]], dtype: type,
     convention: FlowConvention, padding: Padding, planar: bool, half_flow: bool, shared: bool, wild: bool,
-    trusted: bool,
+    trusted: bool, planar_maps: bool,
 ) -> None:  # fmt: skip
     at = kernel_device(device)
     rng = np.random.default_rng(seed)
@@ -91,15 +91,17 @@ def test_flow_warp_equals_the_reference(
     images = batch + 2 if shared else batch
     slots = rng.integers(0, images, batch).astype(np.int32) if shared else None
     sources = [rng.standard_normal((images, *level)).astype(dtype) for level in levels]
-    outs = [at.put(np.full((batch, *level), np.nan, dtype)) for level in levels]
+    axes = (0, 3, 1, 2) if planar_maps else (0, 1, 2, 3)
+    outs = [at.put(np.full((batch, *level), np.nan, dtype).transpose(axes).copy()) for level in levels]
     given_flow = np.ascontiguousarray(flow.transpose(0, 3, 1, 2)) if planar else flow
     flow_warp(
         at.kernels,
         at.put(given_flow),
-        [(at.put(source), out) for source, out in zip(sources, outs, strict=True)],
+        [(at.put(source.transpose(axes).copy()), out) for source, out in zip(sources, outs, strict=True)],
         convention=convention,
         padding=padding,
         layout="nchw" if planar else "nhwc",
+        maps="nchw" if planar_maps else "nhwc",
         slots=None if slots is None else at.put(slots),
         trust=trusted,
     )
@@ -107,7 +109,8 @@ def test_flow_warp_equals_the_reference(
         chosen = source if slots is None else source[slots]
         expected = reference.flow_warp(chosen, flow, convention, padding)
         # Coordinates are float32: a sampling position is off by up to its own rounding, in pixels.
-        np.testing.assert_allclose(at.get(out).astype(np.float64), expected, rtol=0, atol=tolerance(dtype))
+        result = at.get(out).transpose(0, 2, 3, 1) if planar_maps else at.get(out)
+        np.testing.assert_allclose(result.astype(np.float64), expected, rtol=0, atol=tolerance(dtype))
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from live.bench.quality_clips import TruthFrame, read_clip
 from live.bench.quality_editing import edit
-from live.bench.quality_metrics import jitter, l1, mouth_and_eyes, psnr, ssim
+from live.bench.quality_metrics import WIDE, jitter, l1, mouth_and_eyes, psnr, ssim
 from live.bench.quality_sheets import grid, labelled, write_picture, write_video
 from live.bench.recognition import FaceRecogniser
 from live.errors import MediaError, PortraitError
@@ -26,9 +26,9 @@ from live.protocols import Renderer
 from live.render import create_renderer
 from live.render.avatar import Avatar
 
-COLUMNS = ("l1", "psnr", "ssim", "region_l1", "aed", "apd", "csim", "csim_share", "landmarks", "jitter")
-PIXEL_MEASURES = COLUMNS[:4]
-HEADINGS = ("L1", "PSNR", "SSIM", "mouth+eyes", "AED", "APD", "CSIM", "of own", "lm %", "jitter %")
+COLUMNS = ("l1", "psnr", "ssim", "region_l1", "wide_l1", "aed", "apd", "csim", "csim_share", "landmarks", "jitter")
+PIXEL_MEASURES = COLUMNS[:5]
+HEADINGS = ("L1", "PSNR", "SSIM", "mouth+eyes", "and around", "AED", "APD", "CSIM", "of own", "lm %", "jitter %")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,9 +93,11 @@ class Judge:
         """Figures of one picture, and its tracked landmarks; pixel measures only where the truth is the same person."""
         row: dict[str, float] = {}
         if same_person:
-            mask = mouth_and_eyes(truth.landmarks, self._size)
+            tight = mouth_and_eyes(truth.landmarks, self._size)
+            wide = mouth_and_eyes(truth.landmarks, self._size, WIDE)
             row |= {"l1": l1(picture, truth.image), "psnr": psnr(picture, truth.image)}
-            row |= {"ssim": ssim(picture, truth.image), "region_l1": l1(picture, truth.image, mask)}
+            row["ssim"] = ssim(picture, truth.image)
+            row |= {"region_l1": l1(picture, truth.image, tight), "wide_l1": l1(picture, truth.image, wide)}
         face = tracker.track(picture)
         if face is None:
             return row, None

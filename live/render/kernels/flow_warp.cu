@@ -11,6 +11,7 @@ struct Flow {
 struct Level {
     int height, width, channels;
     unsigned int groups;  // 16-byte groups per pixel, a thread each; 0: one thread does every channel, value by value
+    int planar;           // NCHW; then groups is 0
 };
 
 // convention 0, as PIRenderer was published: grid = (2 i/(w-1) - 1) + 2 flow/(w-1), resized with half-pixel centres and
@@ -74,23 +75,29 @@ LIVE_DEVICE void warp_item(const F* flow_data, const Flow& flow, const int* slot
                           trusted ? &trust : nullptr);
 #pragma unroll
     for (int t = 0; t < 4; ++t) taps.weight[t] *= trust;
-    const T* from = source + image * level.height * level.width * level.channels;
-    T* to = out + static_cast<u64>(pixel) * level.channels;
+    const int area = level.height * level.width;
+    const T* from = source + image * area * level.channels;
+    T* to = out + static_cast<u64>(n) * area * level.channels;
     if (level.groups) {
         const int channel = static_cast<int>(item % threads) * Lanes<T>::count;
-        gather_lanes(from, to + channel, taps, level.channels, channel);
-    } else {
-        for (int c = 0; c < level.channels; ++c) store(to + c, gather(from, taps, c, level.channels, 1));
+        gather_lanes(from, to + (y * level.width + x) * level.channels + channel, taps, level.channels, channel);
+        return;
     }
+    const int pixel_stride = level.planar ? 1 : level.channels, channel_stride = level.planar ? area : 1;
+    to += static_cast<u64>(y * level.width + x) * pixel_stride;
+    for (int c = 0; c < level.channels; ++c)
+        store(to + static_cast<u64>(c) * channel_stride, gather(from, taps, c, pixel_stride, channel_stride));
 }
 
-// sources (slots, height, width, channels), outs (batch, height, width, channels), both NHWC; a level of height 0 is
-// absent. `slot[n]` tells which source image n reads (sessions share a bank of portraits); null: image n itself.
+// sources (slots, height, width, channels), outs (batch, height, width, channels), or both NCHW if `planar`; a level of
+// height 0 is absent. `slot[n]` tells which source image n reads (sessions share a bank of portraits); null: image n
+// itself.
 #define FLOW_WARP(suffix, T, F)                                                                                       \
     extern "C" __global__ void flow_warp_##suffix(                                                                    \
         const F* flow_data, int flow_height, int flow_width, int flow_image_stride, int flow_x_to_y,                  \
         int flow_row_stride, int flow_column_stride, const int* slot, int batch, int convention, float unit_x,        \
-        float unit_y, int padding, int trusted, unsigned int count, const T* s0, T* o0, int h0, int w0, int c0, int g0,\
+        float unit_y, int padding, int trusted, int planar, unsigned int count, const T* s0, T* o0, int h0, int w0,   \
+        int c0, int g0,                                                                                               \
         const T* s1, T* o1, int h1, int w1, int c1, int g1, const T* s2, T* o2, int h2, int w2, int c2, int g2,       \
         const T* s3, T* o3, int h3, int w3, int c3, int g3) {                                                         \
         unsigned int item = thread_index();                                                                           \
@@ -102,20 +109,20 @@ LIVE_DEVICE void warp_item(const F* flow_data, const Flow& flow, const int* slot
         const unsigned int n2 = static_cast<unsigned int>(batch) * h2 * w2 * (g2 ? g2 : 1);                           \
         const T* source = s0;                                                                                         \
         T* out = o0;                                                                                                  \
-        Level level = {h0, w0, c0, static_cast<unsigned int>(g0)};                                                    \
+        Level level = {h0, w0, c0, static_cast<unsigned int>(g0), planar};                                            \
         if (item >= n0) {                                                                                             \
             item -= n0;                                                                                               \
             if (item < n1) {                                                                                          \
                 source = s1, out = o1;                                                                                \
-                level = {h1, w1, c1, static_cast<unsigned int>(g1)};                                                  \
+                level = {h1, w1, c1, static_cast<unsigned int>(g1), planar};                                          \
             } else if (item - n1 < n2) {                                                                              \
                 item -= n1;                                                                                           \
                 source = s2, out = o2;                                                                                \
-                level = {h2, w2, c2, static_cast<unsigned int>(g2)};                                                  \
+                level = {h2, w2, c2, static_cast<unsigned int>(g2), planar};                                          \
             } else {                                                                                                  \
                 item -= n1 + n2;                                                                                      \
                 source = s3, out = o3;                                                                                \
-                level = {h3, w3, c3, static_cast<unsigned int>(g3)};                                                  \
+                level = {h3, w3, c3, static_cast<unsigned int>(g3), planar};                                          \
             }                                                                                                         \
         }                                                                                                             \
         warp_item<T, F>(flow_data, flow, slot, source, out, level, item, convention, unit_x, unit_y, padding, trusted);\

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from live.render.kernels.launch import DeviceArray, Kernels, check_contiguous, element_strides, value_suffix
-from live.render.kernels.sampling import PADDING, Padding, lane_groups
+from live.render.kernels.sampling import PADDING, Layout, Padding, lane_groups
 
 _BASES = {"corners": 0, "pixels": 1, "resized": 2}
 
@@ -50,7 +50,8 @@ def flow_warp(
     *,
     convention: FlowConvention,
     padding: Padding = "zeros",
-    layout: Literal["nhwc", "nchw"] = "nhwc",
+    layout: Layout = "nhwc",
+    maps: Layout = "nhwc",
     slots: DeviceArray | None = None,
     trust: bool = False,
 ) -> None:
@@ -60,11 +61,13 @@ def flow_warp(
         kernels: where to run.
         flow: float32 or float16, (N, h, w, 2) or (N, 2, h, w) after `layout`, with `trust` three channels, x first, any
             strides. Float16 flow needs float16 maps. See `sampling.grid_sample` for values that are not finite.
-        levels: up to four pairs (source, out), NHWC, C-contiguous, float16 or float32: source (A, H, W, C), out
-            (N, H, W, C), written.
+        levels: up to four pairs (source, out), C-contiguous, float16 or float32: source (A, H, W, C) or (A, C, H, W)
+            after `maps`, out the same with N in place of A, written.
         convention: of the flow.
         padding: what lies outside the maps.
         layout: of the flow.
+        maps: layout of the levels. NHWC with a multiple of 8 (float16) or 4 (float32) channels moves 16 bytes at a
+            time.
         trust: the flow's third channel is resized likewise and multiplies what was sampled.
         slots: int32 (N,), which source image each output reads (0…A−1; not checked); default: its own.
 
@@ -92,12 +95,13 @@ def flow_warp(
     for source, out in levels:
         check_contiguous(source, "source")
         check_contiguous(out, "out")
-        images, rows, columns, channels = source.shape
-        if value_suffix(source) != values or out.dtype != source.dtype or out.shape != (batch, rows, columns, channels):
+        images = source.shape[0]
+        rows, columns, channels = source.shape[1:] if maps == "nhwc" else (*source.shape[2:], source.shape[1])
+        if value_suffix(source) != values or out.dtype != source.dtype or out.shape != (batch, *source.shape[1:]):
             raise ValueError(f"level {source.dtype} {source.shape} does not fit its output {out.dtype} {out.shape}")
         if slots is None and images != batch:
             raise ValueError(f"{images} source images for a batch of {batch} need slots")
-        groups = lane_groups(source, out, channels)
+        groups = lane_groups(source, out, channels) if maps == "nhwc" else 0
         count += batch * rows * columns * max(groups, 1)
         sizes = (np.int32(rows), np.int32(columns), np.int32(channels), np.int32(groups))
         arguments += [source, out, *sizes]
@@ -117,6 +121,7 @@ def flow_warp(
         unit,
         PADDING[padding],
         np.int32(trust),
+        np.int32(maps == "nchw"),
         np.uint32(count),
         *arguments,
     )
