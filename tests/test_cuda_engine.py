@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from functools import cache
 
@@ -95,6 +96,30 @@ class TestOnTheProcessor:
         (picture,) = engine.render([(0, {"coefficients": windows(1)[0]})])
         assert picture.shape == (96, 64)
         assert picture[:64].std() > 5
+
+    def test_a_newcomer_does_not_stall_the_others(self) -> None:
+        engine = engine_with_portraits(open_device("cpu"), TINY, max_batch=1)
+        arrived, may_go_on = threading.Event(), threading.Event()
+        encode = engine.program.enroll
+
+        def slowly(slot: int, *portrait: torch.Tensor) -> None:
+            arrived.set()
+            assert may_go_on.wait(60)
+            encode(slot, *portrait)
+
+        engine.program.enroll = slowly  # type: ignore[method-assign]
+        source = portraits(TINY, 1)[0].numpy()
+        newcomer = threading.Thread(target=engine.enroll, args=(2, source))
+        newcomer.start()
+        try:
+            assert arrived.wait(60)
+            frame = {"coefficients": windows(1)[0]}
+            (while_waiting,) = engine.render([(0, frame)])
+        finally:
+            may_go_on.set()
+            newcomer.join()
+        assert (engine.render([(0, frame)])[0] == while_waiting).all()
+        assert (engine.render([(2, frame)])[0] == while_waiting).all(), "the same portrait in another slot"
 
     def test_what_does_not_fit_is_refused_and_the_engine_goes_on(self) -> None:
         engine = engine_with_portraits(open_device("cpu"), TINY, max_batch=2)

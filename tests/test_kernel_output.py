@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from live.render.kernels import reference
-from live.render.kernels.output import ColourMatrix, PixelFormat, frame_output, pack_frames
+from live.render.kernels.output import ColourMatrix, PixelFormat, frame_output
 from tests.kernel_devices import DEVICES, kernel_device
 
 EVEN = st.integers(1, 12).map(lambda n: 2 * n)
@@ -110,21 +110,3 @@ def test_what_does_not_fit_is_refused() -> None:
         frame_output(at.kernels, picture, np.zeros((1, 4, 4, 3), np.uint8), size=(4, 4), mask=picture[:, :1])
     with pytest.raises(ValueError, match="out must be"):
         frame_output(at.kernels, picture, np.zeros((1, 6, 4), np.uint8), size=(4, 4))
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("pixel_format", PixelFormat)
-@pytest.mark.parametrize("matrix", ColourMatrix)
-def test_finished_pictures_are_packed_as_the_reference_does(
-    device: str, pixel_format: PixelFormat, matrix: ColourMatrix
-) -> None:
-    at = kernel_device(device)
-    picture = np.random.default_rng(2).integers(0, 256, (3, 10, 14, 3)).astype(np.uint8)
-    out = at.put(np.full((3, *pixel_format.shape(10, 14)), 77, np.uint8))
-    pack_frames(at.kernels, at.put(picture), out, pixel_format=pixel_format, matrix=matrix)
-    expected = reference.pack(picture.astype(np.float64), pixel_format, matrix)
-    # Halves may round either way.
-    assert np.abs(at.get(out).astype(int) - expected.astype(int)).max() <= 1
-    assert (at.get(out) == expected).mean() > 0.99
-    with pytest.raises(ValueError, match="even"):
-        pack_frames(at.kernels, at.put(picture[:, :9]), out, pixel_format=pixel_format)

@@ -17,6 +17,7 @@ from torch import Tensor
 from live.render.cuda.branches import Branches
 from live.render.cuda.device import ComputeDevice
 from live.render.cuda.face_arrays import ModelArrays, PortraitArrays, patch_values, portrait_side
+from live.render.cuda.program import OutputFormat
 from live.render.geometric import FLOW_GRID
 from live.render.kernels import face_layers, openings, posing, priors
 from live.render.kernels.extension import pyramid_sizes
@@ -31,7 +32,9 @@ class FacePicture(NamedTuple):
     """What geometry says about a batch.
 
     Attributes:
-        picture: uint8 (N, S, S, 3). prior: float32 (N, 64, 64, 8), as `inputs.pack_prior`. boxes: float32 (N, 3, 6).
+        picture: uint8 (N, S, S, 3), or as it was to be packed.
+        prior: float32 (N, 64, 64, 8), as `inputs.pack_prior`.
+        boxes: float32 (N, 3, 6).
     """
 
     picture: Tensor
@@ -92,13 +95,16 @@ class DeviceFace:
         for name, bank in self._banks.items():
             bank[slot].copy_(given[name])
 
-    def draw(self, motion: Tensor, slots: Tensor, picture: Tensor | None = None) -> FacePicture:
+    def draw(
+        self, motion: Tensor, slots: Tensor, picture: Tensor | None = None, output: OutputFormat | None = None
+    ) -> FacePicture:
         """Draw a batch; only enqueues device work, so that it can be captured in a graph.
 
         Args:
             motion: float32 (N, 74), finite; see `face_arrays.motion_values`.
             slots: int32 (N,).
             picture: memory for the result's, C-contiguous; default: new.
+            output: how the picture is packed; default: RGB.
         """
         kernels, view = self.device.kernels, self.device.view
         model = {name: view(array) for name, array in self._model.items()}
@@ -182,8 +188,9 @@ class DeviceFace:
             )
 
         self._branches.run([draw_layers, draw_prior])
+        output = output or OutputFormat()
         if picture is None:
-            shape = (batch, self.side, self.side, 3)
+            shape = (batch, *output.pixel_format.shape(self.side, self.side))
             picture = torch.empty(shape, dtype=torch.uint8, device=self.device.torch_device)
         pictures = face_layers.PortraitPictures(
             skins=banks["skin"],
@@ -205,6 +212,8 @@ class DeviceFace:
             avatars=banks["row"],
             windows=self._windows,
             out=view(picture),
+            pixel_format=output.pixel_format,
+            matrix=output.matrix,
         )
         return FacePicture(picture, packed, boxes)
 

@@ -68,10 +68,12 @@ class Engine:
         self._gpu = program.device.is_gpu
         where = program.device.torch_device
         cuda: Any = torch.cuda
-        self._compute: Any = cuda.Stream(where) if self._gpu else None
+        self._compute: Any = cuda.Stream(where, priority=-1) if self._gpu else None
         # Up and down apart: a batch's coefficients must not wait for the pictures of the one before.
         self._up: Any = cuda.Stream(where) if self._gpu else None
         self._down: Any = cuda.Stream(where) if self._gpu else None
+        # A newcomer is encoded beside the others' batches, and yields to them.
+        self._beside: Any = cuda.Stream(where) if self._gpu else None
         width, height = program.size
         picture = program.output.pixel_format.shape(height, width)
         n = self.max_batch
@@ -82,6 +84,7 @@ class Engine:
         self._graphs: dict[int, Any] = {}
         self._pool: Any = None
         self._lock = threading.Lock()
+        self._enrolling = threading.Lock()
         if self._gpu:
             # Everything so far was filled on torch's own stream, which the engine's streams do not wait for.
             torch.cuda.synchronize(where)
@@ -116,12 +119,15 @@ class Engine:
             self._stages[ticket.stage].computed.synchronize()
 
     def enroll(self, slot: int, *arrays: NDArray[Any]) -> None:
-        """Give a portrait to the program (see its `enroll`), between batches."""
+        """Give a portrait to the program (see its `enroll`); batches of other portraits go on meanwhile.
+
+        Nobody may draw the slot until this returns.
+        """
         tensors = [torch.from_numpy(np.ascontiguousarray(array)) for array in arrays]
-        with self._lock, torch.cuda.stream(self._compute) if self._gpu else nullcontext():
+        with self._enrolling, torch.cuda.stream(self._beside) if self._gpu else nullcontext():
             self.program.enroll(slot, *tensors)
             if self._gpu:
-                self._compute.synchronize()
+                self._beside.synchronize()
 
     def collect(self, ticket: Ticket) -> list[NDArray[np.uint8]]:
         """Wait for a batch and take its pictures, fresh arrays in the order of `submit`."""

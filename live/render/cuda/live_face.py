@@ -13,7 +13,6 @@ from live.render.cuda.device_face import PORTRAIT_PARTS, DeviceFace
 from live.render.cuda.face_arrays import ModelArrays
 from live.render.cuda.fused_live import FusedLivePIRenderer
 from live.render.cuda.program import InputSpec, OutputFormat
-from live.render.kernels.output import PixelFormat, pack_frames
 from live.render.kernels.tables import MOTION_VALUES
 from live.render.live_network.config import MOTION, WINDOW
 
@@ -63,17 +62,7 @@ class FaceProgram:
 
     def draw(self, inputs: dict[str, Tensor], slots: Tensor, out: Tensor) -> None:
         """Render a batch; see `program.Program.draw`."""
-        if self.output.pixel_format is PixelFormat.RGB:
-            self.face.draw(inputs["motion"], slots, out)
-            return
-        picture, view = self.face.draw(inputs["motion"], slots).picture, self.device.view
-        pack_frames(
-            self.device.kernels,
-            view(picture),
-            view(out),
-            pixel_format=self.output.pixel_format,
-            matrix=self.output.matrix,
-        )
+        self.face.draw(inputs["motion"], slots, out, self.output)
 
 
 class LiveFaceProgram:

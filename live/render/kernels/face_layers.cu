@@ -228,29 +228,35 @@ LIVE_DEVICE bool in_box(const float* layer, int x, int y) {
     return layer[LAYER_DRAWN] != 0.0f && fx >= box[0] && fy >= box[1] && fx < box[2] && fy < box[3];
 }
 
-// count = batch * size². displacement (batch, grid, grid, 2); skins and portraits uint8 (slots, side, side, 3), the
-// portrait without and with its openings; eyes (slots, 2, eye_values) and teeth (slots, teeth_values) pictures of their
-// own; keys, window points and colours of the mouth → picture uint8 (batch, size, size, 3).
-extern "C" __global__ void face_picture(const float* displacement, const unsigned char* skins,
-                                        const unsigned char* portraits, const half_t* eyes, int eye_values,
-                                        const half_t* teeth, int teeth_values, const u64* keys,
-                                        const float* window_points, const float* colours, int used_count,
-                                        const int* faces, const unsigned char* is_tooth, const float* blurred,
-                                        const float* outlines, const float* layers, const float* avatars,
-                                        const int* slots, unsigned char* picture, unsigned int count, int size,
-                                        int grid, int side, int mouth_window, int eye_window) {
-    const unsigned int i = thread_index();
-    if (i >= count) return;
-    const int x = static_cast<int>(i % size), y = static_cast<int>((i / size) % size);
-    const u64 n = i / (static_cast<unsigned int>(size) * size);
-    const u64 slot = static_cast<u64>(slots[n]);
+// What a picture is drawn from. displacement (batch, grid, grid, 2); skins and portraits uint8 (slots, side, side, 3),
+// the portrait without and with its openings; eyes (slots, 2, eye_values) and teeth (slots, teeth_values) pictures of
+// their own; keys, window points and colours of the mouth.
+struct Drawing {
+    const float* displacement;
+    const unsigned char *skins, *portraits;
+    const half_t *eyes, *teeth;
+    int eye_values, teeth_values;
+    const u64* keys;
+    const float *window_points, *colours;
+    int used_count;
+    const int* faces;
+    const unsigned char* is_tooth;
+    const float *blurred, *outlines, *layers, *avatars;
+    const int* slots;
+    int size, grid, side;
+    Windows windows;
+};
+
+// Pixel (x, y) of picture n, 0…255, not yet rounded.
+LIVE_DEVICE void face_pixel(const Drawing& d, u64 n, int x, int y, float* rgb) {
+    const u64 slot = static_cast<u64>(d.slots[n]);
+    const int size = d.size, grid = d.grid, side = d.side;
     const float extent = static_cast<float>(size);
-    const float* avatar = avatars + slot * AVATAR_SIZE;
-    const float* rows = layers + n * 3 * LAYER_SIZE;
-    const Windows windows = {mouth_window, eye_window};
+    const float* avatar = d.avatars + slot * AVATAR_SIZE;
+    const float* rows = d.layers + n * 3 * LAYER_SIZE;
     // The displacement is enlarged, not the position: the position's ramp would flatten at the border.
     const Neighbours nx = resize_neighbours(x, size, grid), ny = resize_neighbours(y, size, grid);
-    const float* map = displacement + n * grid * grid * 2;
+    const float* map = d.displacement + n * grid * grid * 2;
     float at[2];
     for (int k = 0; k < 2; ++k) {
         const float top = map[2 * (ny.first * grid + nx.first) + k] * (1.0f - nx.fraction) +
@@ -262,27 +268,71 @@ extern "C" __global__ void face_picture(const float* displacement, const unsigne
         at[k] = (own + move) * static_cast<float>(side) - 0.5f;
     }
     const u64 area = static_cast<u64>(side) * side * 3;
-    float rgb[3];
-    sample_cubic(skins + slot * area, side, side, 3, at[0], at[1], rgb);
+    sample_cubic(d.skins + slot * area, side, side, 3, at[0], at[1], rgb);
     for (int k = 0; k < 3; ++k) rgb[k] = floorf(clamp_byte(rgb[k]) + 0.5f);
-    const u64 window = n * windows_size(windows);
+    const u64 window = n * windows_size(d.windows);
     for (int which = 0; which < 2; ++which) {
         const float* layer = rows + (1 + which) * LAYER_SIZE;
         if (!in_box(layer, x, y)) continue;
-        lay_lashes(rgb, outlines + (n * OUTLINES + outline_start(1 + which)) * 2, layer,
+        lay_lashes(rgb, d.outlines + (n * OUTLINES + outline_start(1 + which)) * 2, layer,
                    avatar + AVATAR_EYES_LASH + 3 * which, extent, static_cast<float>(x) + 0.5f,
                    static_cast<float>(y) + 0.5f);
-        lay_eye(rgb, eyes + (2 * slot + which) * eye_values, layer, avatar, which,
-                blurred + 2 * (window + window_start(windows, 1 + which)), eye_window, extent, x, y);
+        lay_eye(rgb, d.eyes + (2 * slot + which) * d.eye_values, layer, avatar, which,
+                d.blurred + 2 * (window + window_start(d.windows, 1 + which)), d.windows.eye, extent, x, y);
     }
     if (in_box(rows, x, y)) {
-        const u64 sampled = 4 * static_cast<u64>(mouth_window) * mouth_window;
-        const Interior mouth = {keys + n * sampled, window_points + n * used_count * 3, colours + n * used_count * 3,
-                                faces,              is_tooth,                           2 * mouth_window,
-                                static_cast<int>(rows[LAYER_REACH])};
-        lay_mouth(rgb, mouth, teeth + slot * teeth_values, portraits + slot * area, rows, avatar,
-                  blurred + 2 * window, mouth_window, extent, side, x, y, at[0], at[1]);
+        const u64 sampled = 4 * static_cast<u64>(d.windows.mouth) * d.windows.mouth;
+        const u64 corner = n * d.used_count * 3;
+        const Interior mouth = {d.keys + n * sampled, d.window_points + corner, d.colours + corner, d.faces,
+                                d.is_tooth,           2 * d.windows.mouth, static_cast<int>(rows[LAYER_REACH])};
+        lay_mouth(rgb, mouth, d.teeth + slot * d.teeth_values, d.portraits + slot * area, rows, avatar,
+                  d.blurred + 2 * window, d.windows.mouth, extent, side, x, y, at[0], at[1]);
     }
+}
+
+#define DRAWING_PARAMETERS                                                                                            \
+    const float *displacement, const unsigned char *skins, const unsigned char *portraits, const half_t *eyes,        \
+        int eye_values, const half_t *teeth, int teeth_values, const u64 *keys, const float *window_points,           \
+        const float *colours, int used_count, const int *faces, const unsigned char *is_tooth, const float *blurred,  \
+        const float *outlines, const float *layers, const float *avatars, const int *slots, unsigned char *picture,   \
+        unsigned int count, int size, int grid, int side, int mouth_window, int eye_window
+#define DRAWING                                                                                                       \
+    {displacement, skins,     portraits, eyes,  teeth,    eye_values, teeth_values, keys, window_points, colours,     \
+     used_count,   faces,     is_tooth,  blurred, outlines, layers,   avatars,      slots, size,         grid,        \
+     side,         {mouth_window, eye_window}}
+
+// count = batch * size² → picture uint8 (batch, size, size, 3).
+extern "C" __global__ void face_picture(DRAWING_PARAMETERS) {
+    const unsigned int i = thread_index();
+    if (i >= count) return;
+    const Drawing drawing = DRAWING;
+    float rgb[3];
+    face_pixel(drawing, i / (static_cast<unsigned int>(size) * size), static_cast<int>(i % size),
+               static_cast<int>((i / size) % size), rgb);
     unsigned char* to = picture + static_cast<u64>(i) * 3;
     for (int k = 0; k < 3; ++k) to[k] = to_byte(rgb[k]);
+}
+
+// count = batch * (size/2)², the same as an encoder takes it: each thread makes a 2×2 block, which shares its chroma.
+extern "C" __global__ void face_frame(DRAWING_PARAMETERS, int format, float kr, float kb) {
+    const unsigned int i = thread_index();
+    if (i >= count) return;
+    const Drawing drawing = DRAWING;
+    const Packing packing = {format, kr, kb};
+    const int half = size / 2;
+    const int bx = static_cast<int>(i % half), by = static_cast<int>((i / half) % half);
+    const u64 n = i / (static_cast<unsigned int>(half) * half);
+    unsigned char* frame = picture + n * packed_bytes(packing, size, size);
+    float mean[3] = {0.0f, 0.0f, 0.0f};
+    for (int k = 0; k < 4; ++k) {
+        const int x = 2 * bx + (k & 1), y = 2 * by + (k >> 1);
+        float rgb[3];
+        face_pixel(drawing, n, x, y, rgb);
+        for (int c = 0; c < 3; ++c) {
+            rgb[c] = clamp_byte(rgb[c]);
+            mean[c] += 0.25f * rgb[c];
+        }
+        pack_pixel(packing, frame, size, x, y, rgb);
+    }
+    pack_chroma(packing, frame, size, size, bx, by, mean);
 }

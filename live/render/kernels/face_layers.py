@@ -9,6 +9,7 @@ import numpy as np
 from live.render.kernels.launch import DeviceArray, Kernels, check_contiguous
 from live.render.kernels.meshes import rasterise_keys
 from live.render.kernels.openings import WindowSides
+from live.render.kernels.output import ColourMatrix, PixelFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,21 +121,23 @@ def face_picture(
     avatars: DeviceArray,
     windows: WindowSides,
     out: DeviceArray,
+    pixel_format: PixelFormat = PixelFormat.RGB,
+    matrix: ColourMatrix = ColourMatrix.BT601,
 ) -> None:
-    """The picture of `GeometricRenderer.render`: out uint8 (N, S, S, 3), written.
+    """The picture of `GeometricRenderer.render`: out uint8 (N, *pixel_format.shape(S, S)), written.
 
     `displacement`: of `priors.motion_prior`; `blurred`, `outlines`, `layers`: of `openings`.
     """
-    batch, size = out.shape[:2]
+    batch, size = len(out), out.shape[2]
     arrays = (displacement, pictures.skins, pictures.portraits, pictures.eyes, pictures.teeth, mouth.keys, blurred, out)
     for array in (*arrays, outlines, layers, avatars):
         check_contiguous(array, "array")
-    if mouth.keys.shape != (batch, 2 * windows.mouth, 2 * windows.mouth) or out.shape != (batch, size, size, 3):
+    if mouth.keys.shape != (batch, 2 * windows.mouth, 2 * windows.mouth) or out.shape != (
+        batch,
+        *pixel_format.shape(size, size),
+    ):
         raise ValueError(f"keys {mouth.keys.shape} and out {out.shape} do not fit windows {windows}")
-    count = batch * size * size
-    kernels.launch(
-        "face_picture",
-        count,
+    drawn: tuple[object, ...] = (
         displacement,
         pictures.skins,
         pictures.portraits,
@@ -154,9 +157,12 @@ def face_picture(
         avatars,
         slots,
         out,
-        np.uint32(count),
-        np.int32(size),
-        np.int32(displacement.shape[1]),
-        np.int32(pictures.skins.shape[1]),
-        *windows.arguments,
     )
+    sides = (np.int32(size), np.int32(displacement.shape[1]), np.int32(pictures.skins.shape[1]), *windows.arguments)
+    if pixel_format is PixelFormat.RGB:
+        count = batch * size * size
+        kernels.launch("face_picture", count, *drawn, np.uint32(count), *sides)
+        return
+    count = batch * (size // 2) ** 2
+    packing = (np.int32(pixel_format.value), *(np.float32(weight) for weight in matrix.value))
+    kernels.launch("face_frame", count, *drawn, np.uint32(count), *sides, *packing)

@@ -105,29 +105,3 @@ LIVE_DEVICE void frame_output(const T* picture, const View& pv, const T* mask, c
 
 FRAME_OUTPUT(f32, float)
 FRAME_OUTPUT(f16, half_t)
-
-// count = batch * (height/2) * (width/2). Finished pictures uint8 (batch, height, width, 3), packed.
-extern "C" __global__ void pack_frames(const unsigned char* picture, unsigned char* out, unsigned int count, int height,
-                                       int width, int format, float kr, float kb) {
-    const unsigned int i = thread_index();
-    if (i >= count) return;
-    const Packing packing = {format, kr, kb};
-    const int half_width = width / 2, half_height = height / 2;
-    const int bx = static_cast<int>(i % half_width), by = static_cast<int>((i / half_width) % half_height);
-    const u64 n = i / (static_cast<unsigned int>(half_width) * half_height);
-    const unsigned char* from = picture + n * height * width * 3;
-    unsigned char* frame = out + n * packed_bytes(packing, width, height);
-    float mean[3] = {0.0f, 0.0f, 0.0f};
-#pragma unroll
-    for (int k = 0; k < 4; ++k) {
-        const int x = 2 * bx + (k & 1), y = 2 * by + (k >> 1);
-        float rgb[3];
-#pragma unroll
-        for (int c = 0; c < 3; ++c) {
-            rgb[c] = load(from + (static_cast<u64>(y) * width + x) * 3 + c);
-            mean[c] += 0.25f * rgb[c];
-        }
-        pack_pixel(packing, frame, width, x, y, rgb);
-    }
-    pack_chroma(packing, frame, width, height, bx, by, mean);
-}

@@ -97,35 +97,3 @@ def frame_output(
         np.float32(kr),
         np.float32(kb),
     )
-
-
-def pack_frames(
-    kernels: Kernels,
-    picture: DeviceArray,
-    out: DeviceArray,
-    *,
-    pixel_format: PixelFormat,
-    matrix: ColourMatrix = ColourMatrix.BT601,
-) -> None:
-    """Finished pictures as an encoder takes them.
-
-    Args:
-        kernels: where to run.
-        picture: uint8 (N, H, W, 3), sides even.
-        out: uint8 (N, *pixel_format.shape(H, W)), written.
-        pixel_format, matrix: of `out`.
-
-    Raises:
-        ValueError: shapes or dtypes do not fit.
-    """
-    batch, height, width, _ = picture.shape
-    if width % 2 or height % 2:
-        raise ValueError(f"sizes must be even, not {width} by {height}")
-    shape = (batch, *pixel_format.shape(height, width))
-    if picture.dtype != np.uint8 or out.dtype != np.uint8 or out.shape != shape:
-        raise ValueError(f"out must be uint8 {shape}, not {out.dtype} {out.shape}")
-    check_contiguous(picture, "picture")
-    check_contiguous(out, "out")
-    count = batch * (height // 2) * (width // 2)
-    sizes = (np.uint32(count), np.int32(height), np.int32(width), np.int32(pixel_format.value))
-    kernels.launch("pack_frames", count, picture, out, *sizes, *(np.float32(weight) for weight in matrix.value))
