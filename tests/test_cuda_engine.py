@@ -182,3 +182,14 @@ class TestOnTheGpu:
         for _ in range(10):
             engine.render([frame, frame])
         assert torch.cuda.memory_stats()["allocation.all.allocated"] == before
+
+    def test_portraits_that_arrive_beside_batches_disturb_none(self) -> None:
+        engine = engine_with_portraits(gpu(), FULL, max_batch=2)
+        frame, source = {"coefficients": windows(1)[0]}, portraits(FULL, 1)[0].numpy()
+        (alone,) = engine.render([(0, frame)])
+        newcomers = threading.Thread(target=lambda: [engine.enroll(2, source) for _ in range(20)])
+        newcomers.start()
+        while newcomers.is_alive():
+            assert (engine.render([(0, frame)])[0] == alone).all()
+        newcomers.join()
+        assert (engine.render([(2, frame)])[0] == alone).all()
