@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from live.bench.quality_clips import TruthFrame, read_clip
 from live.bench.quality_editing import edit
-from live.bench.quality_metrics import WIDE, jitter, l1, mouth_and_eyes, psnr, ssim
+from live.bench.quality_metrics import TIGHT, WIDE, jitter, l1, mouth_and_eyes, psnr, relight, ssim
 from live.bench.quality_sheets import grid, labelled, write_picture, write_video
 from live.bench.recognition import FaceRecogniser
 from live.errors import MediaError, PortraitError
@@ -75,11 +75,24 @@ class Scores:
     pictures: list[Image] = field(default_factory=list)
 
 
+def pixel_measures(picture: Image, truth: TruthFrame) -> dict[str, float]:
+    """The figures that need nothing but two pictures of the same person."""
+    size = len(picture)
+    tight, wide = (mouth_and_eyes(truth.landmarks, size, margin) for margin in (TIGHT, WIDE))
+    return {
+        "l1": l1(picture, truth.image),
+        "psnr": psnr(picture, truth.image),
+        "ssim": ssim(picture, truth.image),
+        "region_l1": l1(picture, truth.image, tight),
+        "wide_l1": l1(picture, truth.image, wide),
+    }
+
+
 class Judge:
     """Compares pictures with truth, and reads them back with tracker, face model and face recognition."""
 
-    def __init__(self, recogniser: FaceRecogniser, avatar: Avatar, size: int) -> None:
-        self._recogniser, self._size = recogniser, size
+    def __init__(self, recogniser: FaceRecogniser, avatar: Avatar) -> None:
+        self._recogniser = recogniser
         self._fitter = FrameFitter(FaceModel.load(), avatar.fit.identity)
         self._portrait = recogniser.embed(avatar.image, avatar.landmarks)
 
@@ -91,13 +104,7 @@ class Judge:
         self, tracker: OpenVinoFaceTracker, picture: Image, truth: TruthFrame, *, same_person: bool
     ) -> tuple[dict[str, float], FloatArray | None]:
         """Figures of one picture, and its tracked landmarks; pixel measures only where the truth is the same person."""
-        row: dict[str, float] = {}
-        if same_person:
-            tight = mouth_and_eyes(truth.landmarks, self._size)
-            wide = mouth_and_eyes(truth.landmarks, self._size, WIDE)
-            row |= {"l1": l1(picture, truth.image), "psnr": psnr(picture, truth.image)}
-            row["ssim"] = ssim(picture, truth.image)
-            row |= {"region_l1": l1(picture, truth.image, tight), "wide_l1": l1(picture, truth.image, wide)}
+        row = pixel_measures(picture, truth) if same_person else {}
         face = tracker.track(picture)
         if face is None:
             return row, None
@@ -133,13 +140,19 @@ def reconstruct(
 ) -> dict[str, Scores]:
     """Every renderer performs the clip; the portrait is its first frame.
 
-    The true pictures are looked at in the same way, at the same size: what they differ from the motion that was read
-    from the larger clip is the measurement's own error.
+    Beside them stands what the last renderer would reach if it knew the light and colour of the true frames and had to
+    find their detail only: one photo does not tell how light falls on another pose. The true pictures are looked at in
+    the same way, at the same size: what they differ from the motion that was read from the larger clip is the
+    measurement's own error.
     """
     scores = {
         name: watch([renderer.render(frame.motion) for frame in truth], truth, judge)
         for name, renderer in renderers.items()
     }
+    name = [name for name, renderer in renderers.items() if not isinstance(renderer, Smoothed)][-1]
+    pairs = list(zip(scores[name].pictures, truth, strict=True))
+    light = [pixel_measures(relight(picture, frame.image), frame) for picture, frame in pairs]
+    scores[f"{name}, true light"] = Scores(light)
     seen = watch([frame.image for frame in truth], truth, judge)
     scores["truth"] = Scores([{k: v for k, v in row.items() if k not in PIXEL_MEASURES} for row in seen.rows])
     return scores
@@ -158,9 +171,13 @@ def reenact(avatar: Avatar, truth: list[TruthFrame], renderer: Renderer, judge: 
 
 
 def mean_of(rows: list[dict[str, float]]) -> dict[str, float]:
-    """Column means over the rows that have the column."""
-    keys = {key for row in rows for key in row}
-    return {key: float(np.nanmean([row[key] for row in rows if key in row])) for key in sorted(keys)}
+    """Column means over the rows that have a number there; columns without any are left out."""
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        for key, value in row.items():
+            if not np.isnan(value):
+                columns.setdefault(key, []).append(value)
+    return {key: float(np.mean(values)) for key, values in sorted(columns.items())}
 
 
 def table(totals: dict[str, dict[str, float]]) -> str:
@@ -201,7 +218,7 @@ def run(args: argparse.Namespace) -> int:
         if type(judged) is not type(prior):
             renderers[args.backend] = judged
         renderers[f"{args.backend}, smoothed"] = Smoothed(judged)
-        judge = Judge(recogniser, avatar, args.size)
+        judge = Judge(recogniser, avatar)
         scores = reconstruct(truth, renderers, judge)
         per_clip[path.stem] = {name: mean_of(kept.rows) for name, kept in scores.items()}
         if last is not None:

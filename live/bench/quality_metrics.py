@@ -67,6 +67,14 @@ def mouth_and_eyes(landmarks: FloatArray, size: int, margin: float = TIGHT) -> B
     return np.asarray(cv2.dilate(mask, np.ones((brush, brush), np.uint8)) > 0)
 
 
+def relight(picture: Image, truth: Image) -> Image:
+    """`picture` with the light and colour of `truth`: what is broader than 1/85 of the side comes from there."""
+    spread = len(picture) / 85
+    own, other = unit(picture), unit(truth)
+    broad = cv2.GaussianBlur(other, (0, 0), spread) - cv2.GaussianBlur(own, (0, 0), spread)
+    return np.asarray(np.clip((own + broad) * 255 + 0.5, 0, 255), np.uint8)
+
+
 def jitter(tracks: NDArray[np.floating]) -> float:
     """Restlessness of landmark tracks (N, 478, 2): mean second difference over time, in units of the tracks."""
     if len(tracks) < 3:
