@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from live.audio_ring import AudioRing
@@ -22,6 +21,7 @@ from live.garbage import exempt_what_is_loaded
 from live.one_thread import compute_in_one_thread
 from live.priority import yield_to_sound
 from live.protocols import Driver, Renderer, Sink, Source, StateCallback
+from live.source_feed import SourceFeed
 from live.statistics import FrameStatistics, StatisticsSnapshot
 
 MOTION_TIMEOUT: Final = 0.2
@@ -74,7 +74,7 @@ class Session:
         self._renderer = renderer
         self._next_renderer: Renderer | None = None
         self._source = source
-        self._feed: _Feed | None = None
+        self._feed: SourceFeed | None = None
         self._sinks: tuple[Sink, ...] = ()
         self._sink_failures: Counter[int] = Counter()
         self._sink_drops = 0
@@ -254,7 +254,7 @@ class Session:
     def _start_source(self, source: Source | None) -> None:
         if source is None:
             return
-        feed = _Feed(self)
+        feed = SourceFeed(self._epoch_ns, self._accept_audio, self._accept_video, self._accept_state)
         with self._lock:
             self._feed = feed
         try:
@@ -291,7 +291,9 @@ class Session:
             text = str(error) if isinstance(error, LiveError) else f"{type(error).__name__}: {error}"
             self.report(f"The {stage} failed and the session goes on without it: {text}")
 
-    def _accept_audio(self, feed: _Feed, chunk: AudioChunk) -> None:
+    # What a source still delivers after it was exchanged is ignored.
+
+    def _accept_audio(self, feed: SourceFeed, chunk: AudioChunk) -> None:
         if feed is not self._feed:
             return
         self._delay.observe_sound(chunk)
@@ -302,9 +304,13 @@ class Session:
             if _times_sound(sink):  # it delays sound itself, to the instant its pictures leave
                 self._give(sink, lambda sink=sink: sink.push_audio(chunk))  # type: ignore[misc]
 
-    def _accept_video(self, feed: _Feed, frame: VideoFrame) -> None:
+    def _accept_video(self, feed: SourceFeed, frame: VideoFrame) -> None:
         if feed is self._feed:
             self._guard("driver", lambda: self._driver.push_video(frame))
+
+    def _accept_state(self, feed: SourceFeed, message: str) -> None:
+        if feed is self._feed:
+            self.report(message)
 
     def _render_loop(self) -> None:
         yield_to_sound()
@@ -372,30 +378,3 @@ class Session:
 
 def _times_sound(sink: Sink) -> bool:
     return bool(getattr(sink, "times_sound", False))
-
-
-class _Feed:
-    """What one source delivers, moved onto the session clock. Its late deliveries are ignored once it is exchanged."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._lock = threading.Lock()
-        self._offset: float | None = None
-
-    def on_audio(self, chunk: AudioChunk) -> None:
-        offset = self._shift(chunk.capture_ns, chunk.pts + chunk.duration)
-        self._session._accept_audio(self, replace(chunk, pts=chunk.pts + offset))
-
-    def on_video(self, frame: VideoFrame) -> None:
-        offset = self._shift(frame.trace.capture_ns, frame.pts)
-        self._session._accept_video(self, replace(frame, pts=frame.pts + offset))
-
-    def on_state(self, message: str) -> None:
-        if self is self._session._feed:
-            self._session.report(message)
-
-    def _shift(self, capture_ns: int, pts: float) -> float:
-        with self._lock:
-            if self._offset is None:
-                self._offset = (capture_ns - self._session._epoch_ns) / 1e9 - pts
-            return self._offset

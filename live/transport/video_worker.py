@@ -54,7 +54,6 @@ class VideoWorker:
         self._last_keyframe = -KEYFRAME_PAUSE
         self._ticks = 0
         self._closing = threading.Event()
-        self.encoded = 0
         self._thread = threading.Thread(target=self._run, name="live-encode", daemon=True)
         self._thread.start()
 
@@ -107,7 +106,6 @@ class VideoWorker:
             if waiting.wait > 0.0:
                 trace.stamp("lip-sync", waiting.came_ns, start_ns)
             trace.stamp("encode", start_ns, ready_ns)
-            self.encoded += 1
             if data:
                 codec = self._encoder.codec
                 self._emit(Encoded(data, ticks, is_keyframe, trace, ready_ns, codec))
