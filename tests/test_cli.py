@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from live.cli.main import COMMANDS, main
-from live.doctor import Finding, examine
+from live.diagnosis.finding import Finding
+from live.diagnosis.machine import examine
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,7 +153,7 @@ def test_doctor_as_json_and_exit_code(
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is False
     assert all(set(f) == {"topic", "state", "detail", "remedy"} for f in report["findings"])
-    monkeypatch.setattr("live.doctor.examine", lambda port: iter([Finding("python", "ok", "fine")]))
+    monkeypatch.setattr("live.diagnosis.machine.examine", lambda port: iter([Finding("python", "ok", "fine")]))
     assert main(["doctor"]) == 0
     assert "Ready" in capsys.readouterr().out
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from live.doctor import Finding
-from live.doctor_gpu import examine_gpu
+from live.diagnosis.finding import Finding
+from live.diagnosis.gpu import examine_gpu
 
 SMI = """#!/bin/sh
 case "$*" in

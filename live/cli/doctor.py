@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Examine and print; 1 if there is a problem."""
-    from live.doctor import Finding, examine
+    from live.diagnosis.finding import Finding
+    from live.diagnosis.machine import examine
 
     found: list[Finding] = []
     marks = MARKS if (sys.stdout.encoding or "").lower().startswith("utf") else {"ok": "+", "note": "-", "problem": "!"}

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from typing import Final
 
-from live.doctor import Finding
+from live.diagnosis.finding import Finding
 
 EXTRA_CUDA: Final = 13
 """CUDA of what the `gpu` extra installs."""

@@ -10,14 +10,12 @@ import platform
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
+from live.diagnosis.finding import Finding
 from live.errors import LiveError
 from live.openvino_core import openvino as load_openvino
-
-State = Literal["ok", "note", "problem"]
 
 REQUIRED: Final[dict[str, str]] = {
     "numpy": "numpy",
@@ -36,23 +34,6 @@ REQUIRED: Final[dict[str, str]] = {
 
 HELPFUL_CPU: Final = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 """Instruction sets that make networks faster, as Linux names them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
-
-    Attributes:
-        topic: what was looked at.
-        state: `ok`; `note` = something optional is missing; `problem` = the default use will not work.
-        detail: what was found.
-        remedy: what to do about it.
-    """
-
-    topic: str
-    state: State
-    detail: str
-    remedy: str = ""
 
 
 def examine(port: int = 8080) -> Iterator[Finding]:
@@ -157,7 +138,7 @@ def _inference() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    from live.doctor_gpu import examine_gpu
+    from live.diagnosis.gpu import examine_gpu
 
     yield from examine_gpu()
 
