@@ -104,8 +104,16 @@ async def start(page: Any, driver: str) -> None:
 async def test_webcam_session_in_a_browser() -> None:
     async with running(linger=0.5) as server:
         async with page_of(server) as (page, complaints):
+            # The photo may only go when there is a picture in its place.
+            await page.evaluate(
+                "() => { window.black = 0; const video = document.getElementById('avatar'), "
+                "photo = document.getElementById('poster'); const look = () => { "
+                "if (photo.src && photo.hidden && video.readyState < 2) window.black++; "
+                "requestAnimationFrame(look); }; look(); }"
+            )
             await start(page, "webcam")
             await until(page, "document.getElementById('avatar').getVideoPlaybackQuality().totalVideoFrames > 30")
+            assert await page.is_hidden("#poster") and await page.evaluate("window.black") == 0
             first = await page.evaluate("document.getElementById('avatar').getVideoPlaybackQuality().totalVideoFrames")
             await until(
                 page, f"document.getElementById('avatar').getVideoPlaybackQuality().totalVideoFrames > {first + 20}"

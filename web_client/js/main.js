@@ -71,13 +71,20 @@ async function begin() {
     if (connection.owner && connection.state === "live") drivers.open().catch(complain).then(() => show(connection.state));
   }
 
+  // The photo stays until the first picture has come.
+  function showPoster() {
+    const moving = connection.state === "live" && video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA;
+    $("poster").hidden = moving || !$("poster").src;
+  }
+  video.addEventListener("loadeddata", showPoster);
+
   function show(state) {
     if (state !== "live") wanted = null;
     showStatus(...STATUS[state]);
     const live = state === "live";
     $("screen").dataset.state = state;
     $("veil").hidden = live || state === "connecting" || state === "lost";
-    $("poster").hidden = live || !$("poster").src;
+    showPoster();
     for (const id of ["hear", "record", "fullscreen"]) $(id).disabled = !live;
     $("stop").disabled = state === "idle";
     $("mute").disabled = !live || !connection.owner || !drivers.tracks.audio;
@@ -134,7 +141,7 @@ async function begin() {
   portraits.addEventListener("choose", ({ detail: { avatar, silent } }) => {
     if (!avatar) return;
     $("poster").src = avatar.picture;
-    $("poster").hidden = connection.state === "live";
+    showPoster();
     sliders.forgetRest();
     if (!silent && connection.owner) connection.send({ type: "portrait", id: avatar.id });
   });
