@@ -13,12 +13,13 @@ torch = pytest.importorskip("torch")
 import training.renderer  # noqa: E402
 from live.motion.face_model import FaceModel  # noqa: E402
 from live.render.live_network.config import LiveConfig  # noqa: E402
-from training.renderer import trainer  # noqa: E402
+from training.renderer import trainer, travel  # noqa: E402
 from training.renderer.cache import CachedSamples, pack_value, recolour, unpack_value  # noqa: E402
-from training.renderer.face_features import INPUT, TEMPLATE, align  # noqa: E402
+from training.renderer.face_features import INPUT, TEMPLATE, FaceFeatures, align  # noqa: E402
 from training.renderer.losses import PatchDiscriminator, gradient_loss, regional_l1  # noqa: E402
 from training.renderer.mirroring import mirror_samples, motion_mirror  # noqa: E402
-from training.renderer.pack import choose_frames, decode, encode  # noqa: E402
+from training.renderer.pack import choose_frames  # noqa: E402
+from training.renderer.pack_format import SIDE, SOURCE_SIDE, PackedData, decode, encode  # noqa: E402
 from training.renderer.settings import Settings  # noqa: E402
 
 
@@ -156,6 +157,74 @@ def test_alignment_puts_the_points_on_the_template() -> None:
     assert face.shape == (1, 3, INPUT, INPUT)
     for x, y in TEMPLATE.tolist():
         assert face[0, 0, round(y - 0.5), round(x - 0.5)] > 0.9
+
+
+def made_up_pack(folder: Path, clips: int, frames: int) -> PackedData:
+    """Noise in the pack's format; every third frame is a portrait."""
+    random = np.random.default_rng(0)
+    count = clips * frames
+    pictures = [encode(random.integers(0, 256, (SIDE, SIDE, 3)).astype(np.uint8)) for _ in range(count)]
+    portraits = np.arange(0, count, 3)
+    large = [encode(random.integers(0, 256, (SOURCE_SIDE, SOURCE_SIDE, 3)).astype(np.uint8)) for _ in portraits]
+    index = {
+        "frame_start": np.cumsum([0, *map(len, pictures)]), "source_start": np.cumsum([0, *map(len, large)]),
+        "clip_start": np.arange(0, 2 * count + 1, 2 * frames), "frame_row": np.arange(0, 2 * count, 2),
+        "frame_landmarks": random.random((count, 478, 3)).astype(np.float32), "source_frame": portraits,
+        "expression": random.random((2 * count, 52)).astype(np.float32), "identity": random.random((clips, 50)),
+        "residual": random.random((2 * count, 16)).astype(np.float32),
+    }  # fmt: skip
+    folder.mkdir()
+    np.savez(folder / "index.npz", **index)
+    (folder / "frames.bin").write_bytes(b"".join(pictures))
+    (folder / "sources.bin").write_bytes(b"".join(large))
+    return PackedData.open(folder)
+
+
+def test_a_small_pack_keeps_pictures_with_their_motion(tmp_path: Path) -> None:
+    whole = made_up_pack(tmp_path / "pack", 2, travel.FRAMES_PER_CLIP + 8)
+    size = travel.write(whole, tmp_path / "travel")
+    small = PackedData.open(tmp_path / "travel")
+    assert size < sum(path.stat().st_size for path in (tmp_path / "pack").iterdir())
+    rows = small.index["frame_row"]
+    assert len(rows) == len(set(rows)) < len(whole.index["frame_row"])
+    for i in (0, len(rows) // 2, len(rows) - 1):
+        original = int(np.flatnonzero(whole.index["frame_row"] == rows[i])[0])
+        landmarks = small.index["frame_landmarks"][i]
+        np.testing.assert_allclose(landmarks, whole.index["frame_landmarks"][original], atol=1e-3)
+        # noise survives JPEG badly, but its own picture better than another one's
+        error = [np.abs(small.frame(i).astype(int) - whole.frame(j)).mean() for j in (original, (original + 1) % 30)]
+        assert error[0] < 0.7 * error[1]
+    sources = small.index["source_frame"]
+    assert len(sources) == 2 * travel.PORTRAITS_PER_CLIP == len(small.index["source_start"]) - 1
+    assert set(rows[sources]) <= set(whole.index["frame_row"][whole.index["source_frame"]])
+    assert small.source(0).shape == (SOURCE_SIDE, SOURCE_SIDE, 3)
+
+
+def test_face_features_without_onnx(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    make, random = onnx.helper, np.random.default_rng(0)
+    nodes, values, last, channels = [], [], "x", 3
+    for i in range(9):
+        kernel = random.normal(0, 0.3, (4, channels, 3, 3)).astype(np.float32)
+        values += [
+            onnx.numpy_helper.from_array(kernel, f"w{i}"),
+            onnx.numpy_helper.from_array(np.zeros(4, np.float32), f"b{i}"),
+        ]
+        nodes += [
+            make.make_node("Conv", [last, f"w{i}", f"b{i}"], [f"c{i}"], strides=[1, 1], pads=[1, 1, 1, 1]),
+            make.make_node("Relu", [f"c{i}"], [f"r{i}"]),
+        ]
+        last, channels = f"r{i}", 4
+    values.append(onnx.numpy_helper.from_array(np.array([1, -1]), "shape"))
+    nodes.append(make.make_node("Reshape", [last, "shape"], ["y"]))
+    ends = [make.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in "xy"]
+    onnx.save(make.make_model(make.make_graph(nodes, "g", ends[:1], ends[1:], values)), tmp_path / "net.onnx")
+    first = FaceFeatures(tmp_path / "net.onnx")
+    first.save(tmp_path / "net.safetensors")
+    second = FaceFeatures(tmp_path / "net.safetensors")
+    picture = torch.rand(1, 3, 16, 16) * 2 - 1
+    assert torch.equal(first.embedding(picture), second.embedding(picture))
+    assert all(torch.equal(a, b) for a, b in zip(first.shallow(picture), second.shallow(picture), strict=True))
 
 
 def made_up_batch(count: int) -> dict[str, torch.Tensor]:

@@ -8,7 +8,10 @@ first one while others are still being drawn.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import math
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from queue import Queue
 from threading import Thread
@@ -77,10 +80,12 @@ class CachedSamples:
     Args:
         folder: of one picture size.
         seed: of the batches' choice.
+        device: where batches are wanted; they travel there as bytes.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, device: torch.device | None = None) -> None:
         self._folder, self._random = folder, np.random.default_rng(seed)
+        self._device = device or torch.device("cpu")
         self._shards: dict[str, dict[str, NDArray[np.generic]]] = {}
 
     def _look(self) -> None:
@@ -106,12 +111,13 @@ class CachedSamples:
                 ready.put(error)
 
         Thread(target=read, name="samples", daemon=True).start()
-        motion = motion_mirror(FaceModel.load())
+        motion = motion_mirror(FaceModel.load()).to(self._device)
         while True:
-            batch = ready.get()
-            if isinstance(batch, BaseException):
-                raise batch
-            mirror_samples(batch, torch.rand(size) < 0.5, motion)
+            stored = ready.get()
+            if isinstance(stored, BaseException):
+                raise stored
+            batch = {name: unpack_value(name, x.to(self._device, non_blocking=True)) for name, x in stored.items()}
+            mirror_samples(batch, torch.rand(size, device=self._device) < 0.5, motion)
             recolour(batch)
             yield batch
 
@@ -123,11 +129,19 @@ class CachedSamples:
             turn += 1
             shards = list(self._shards.values())
             picks = [(shards[self._random.integers(len(shards))], self._random.integers(SHARD)) for _ in range(size)]
-            batch = {
-                name: unpack_value(name, torch.from_numpy(np.stack([shard[name][i] for shard, i in picks])))
-                for name in shards[0]
-            }
-            yield batch
+            yield {name: torch.from_numpy(np.stack([shard[name][i] for shard, i in picks])) for name in shards[0]}
+
+
+def draw_shards(numbers: Sequence[int], pack: Path, folder: Path, size: int, until: float) -> None:
+    """Draw what is missing of the shards with these numbers, and begin none after `until` (`time.monotonic`)."""
+    for number in numbers:
+        shard = folder / f"shard_{number:03d}"
+        if time.monotonic() > until:
+            return
+        if not (shard / "done").exists():
+            samples = Samples(pack, LiveConfig(size=size), held_out=False, seed=number, augment=False)
+            draw_shard(iter(samples), shard)
+            print(f"{shard}: {SHARD} samples", flush=True)
 
 
 def draw_shard(samples: Iterator[dict[str, FloatArray]], folder: Path) -> None:
@@ -151,14 +165,30 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("training/work/renderer/cache"))
     parser.add_argument("--size", type=int, default=128, choices=(128, 256))
     parser.add_argument("--shards", type=int, default=12)
+    parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="begin no shard after this")
     arguments = parser.parse_args()
-    folder = arguments.out / str(arguments.size)
-    config = LiveConfig(size=arguments.size)
-    for number in range(arguments.shards):
-        shard = folder / f"shard_{number:03d}"
-        if not (shard / "done").exists():
-            draw_shard(iter(Samples(arguments.pack, config, held_out=False, seed=number, augment=False)), shard)
-            print(f"{shard}: {SHARD} samples", flush=True)
+    until = time.monotonic() + arguments.seconds
+    # Spawned: what torch and OpenCV have started by now does not survive a fork.
+    workers = [
+        get_context("spawn").Process(
+            target=draw_shards,
+            args=(
+                range(job, arguments.shards, arguments.jobs),
+                arguments.pack,
+                arguments.out / str(arguments.size),
+                arguments.size,
+                until,
+            ),
+        )
+        for job in range(arguments.jobs)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if any(worker.exitcode for worker in workers):
+        raise SystemExit("drawing samples failed; see above")
 
 
 if __name__ == "__main__":

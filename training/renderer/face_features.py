@@ -1,4 +1,4 @@
-"""Face-recognition features as losses: MobileFaceNet, read from its ONNX file and run in torch.
+"""Face-recognition features as losses: MobileFaceNet, read from its ONNX file (or what `save` wrote) and run in torch.
 
 Only training uses it; it is not part of the product. Shallow layers serve as perceptual features on any crop, the
 embedding as identity.
@@ -6,11 +6,13 @@ embedding as identity.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -25,16 +27,36 @@ class FaceFeatures(nn.Module):
     """Interprets the network's graph, which has convolutions, clips, ReLUs, sums and one final reshape only.
 
     Args:
-        path: `MobileFaceNet.onnx`.
+        path: `MobileFaceNet.onnx`, or the safetensors that `save` made of it, for machines without `onnx`.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self.steps: list[tuple[str, list[str], str, dict[str, int]]] = []
+        if path.suffix == ".onnx":
+            self._read_onnx(path)
+        else:
+            with safe_open(path, "pt") as file:
+                graph = json.loads(file.metadata()["graph"])
+                for key in file.keys():  # noqa: SIM118 (the file is no mapping)
+                    self.register_buffer(key, file.get_tensor(key))
+            self.input, self.steps = graph["input"], [tuple(step) for step in graph["steps"]]
+        pointwise = [s for s in self.steps if s[0] in ("Relu", "Clip")]
+        self.taps = [pointwise[i][2] for i in (0, 2, 4, 8)]
+        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
+
+    def save(self, path: Path) -> None:
+        """Write graph and weights as safetensors."""
+        save_file(self.state_dict(), path, {"graph": json.dumps({"input": self.input, "steps": self.steps})})
+
+    def _read_onnx(self, path: Path) -> None:
+        import onnx  # deferred: not where `save`'s file is read
+
         model = onnx.load(str(path))
         values = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
         self.input = model.graph.input[0].name
-        self.steps: list[tuple[str, list[str], str, dict[str, int]]] = []
-        self.taps: list[str] = []
         for node in model.graph.node:
             out = node.output[0]
             if node.op_type == "Constant":
@@ -58,11 +80,6 @@ class FaceFeatures(nn.Module):
             elif node.op_type not in ("Relu", "Add", "Reshape"):
                 raise ValueError(f"{path}: unexpected operation {node.op_type}")
             self.steps.append((node.op_type, list(node.input), out, options))
-        pointwise = [s for s in self.steps if s[0] in ("Relu", "Clip")]
-        self.taps = [pointwise[i][2] for i in (0, 2, 4, 8)]
-        mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-        self.register_buffer("mean", torch.tensor(mean)[:, None, None])
-        self.register_buffer("deviation", torch.tensor(deviation)[:, None, None])
 
     def _run(self, images: Tensor, last: str | None) -> dict[str, Tensor]:
         x = ((images + 1) / 2 - self.get_buffer("mean")) / self.get_buffer("deviation")

@@ -1,14 +1,6 @@
-"""Packing: stabilised crops and fits of all clips in three files. Run once; training reads nothing else.
+"""Packing: stabilised crops and fits of all clips, in the files that `pack_format` describes.
 
-Format of the folder:
-
-* `frames.bin`: JPEG pictures of 384², one after the other; one fixed crop per clip, so the camera stands still;
-* `sources.bin`: JPEG pictures of 512², crops of the frames that serve as portraits;
-* `index.npz`: `frame_start` and `source_start`, byte offsets of the pictures, with one more entry than pictures; per
-  clip `clip_name`, `clip_held_out`, `clip_start` (first row of motion, one more entry than clips), `identity` (50); per
-  tracked frame ("row") `expression`, `residual`, `rotation`, `scale` (crop sides per cm), `offset` (crop sides) and
-  `valid`;
-  per packed frame `frame_row`, `frame_landmarks` (478, 3; crop sides); per portrait `source_frame`.
+Run once; training reads nothing else.
 """
 
 from __future__ import annotations
@@ -22,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from live.frames import FloatArray, Image
+from live.frames import FloatArray
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FrameFitter, IdentityFitter
@@ -30,10 +22,8 @@ from live.motion.landmark_groups import INNER_LIP
 from live.render.opening import gap
 from live.render.portrait import crop, crop_box
 from training.renderer.clips import Clip, find_clips, track
+from training.renderer.pack_format import SIDE, SOURCE_SIDE, encode
 
-SIDE = 384
-"""Of packed frames, pixels: the mouth crop of the network then has the frame's own resolution."""
-SOURCE_SIDE = 512
 SOURCES_PER_CLIP = 4
 LARGEST_ERROR = 0.06
 """Fits worse than this (mean landmark error over the distance between the pupils) are left out."""
@@ -62,17 +52,6 @@ class Pack:
             (folder / f"{name}s.bin").write_bytes(b"".join(pictures))
             arrays[f"{name}_start"] = np.cumsum([0, *map(len, pictures)])
         np.savez(folder / "index.npz", **arrays)
-
-
-def encode(image: Image) -> bytes:
-    """A picture as JPEG."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    return bytes(cv2.imencode(".jpg", image[..., ::-1], options)[1])
-
-
-def decode(data: NDArray[np.uint8]) -> Image:
-    """The inverse of `encode`, uint8 (H, W, 3) RGB."""
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def add_clip(pack: Pack, clip: Clip, tracks: Path, model: FaceModel, most: int) -> str:

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from torch.utils.data import IterableDataset, get_worker_info
 
-from live.frames import FloatArray, Image, MotionFrame, Trace
+from live.frames import FloatArray, Image
 from live.motion.face_model import FaceModel
 from live.motion.fitting import FaceFit
 from live.motion.landmark_groups import INNER_LIP, LEFT_EYE, OUTER_LIP, RIGHT_EYE
@@ -29,7 +28,7 @@ from live.render.live_network.motion_window import MotionWindow
 from live.render.live_network.regions import Box
 from live.render.opening import gap, opening_mask
 from live.render.portrait import CropBox
-from training.renderer.pack import SIDE, SOURCE_SIDE, decode
+from training.renderer.pack_format import SIDE, SOURCE_SIDE, PackedData
 
 FIVE_POINTS = ((33, 133), (263, 362), (1,), (61,), (291,))
 """Landmarks whose means are eye centres (image left first), nose tip and mouth corners."""
@@ -38,47 +37,6 @@ LARGEST_DISAGREEMENT = 0.2
 and asked for another learns to grey both."""
 KEEP_SCENES = 160
 """Avatars kept ready; about 8 MB each."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackedData:
-    """The arrays that `pack` wrote."""
-
-    frames: NDArray[np.uint8]
-    sources: NDArray[np.uint8]
-    index: dict[str, NDArray[Any]]
-
-    @staticmethod
-    def open(folder: Path) -> PackedData:
-        """Map the arrays of `folder` into memory."""
-        with np.load(folder / "index.npz") as data:
-            index = {name: data[name] for name in data.files}
-        frames, sources = (np.memmap(folder / f"{name}.bin", np.uint8, "r") for name in ("frames", "sources"))
-        return PackedData(frames, sources, index)
-
-    def frame(self, i: int) -> Image:
-        """Packed frame `i`, uint8 (384, 384, 3)."""
-        start, end = self.index["frame_start"][i : i + 2]
-        return decode(self.frames[start:end])
-
-    def source(self, i: int) -> Image:
-        """Portrait `i`, uint8 (512, 512, 3)."""
-        start, end = self.index["source_start"][i : i + 2]
-        return decode(self.sources[start:end])
-
-    def motion(self, row: int, reference: int) -> MotionFrame:
-        """Motion of tracked frame `row` for an avatar whose portrait is tracked frame `reference` of the same clip."""
-        scale = self.index["scale"]
-        shift = (self.index["offset"][row] - self.index["offset"][reference]) / scale[reference]
-        return MotionFrame(
-            pts=0.0,
-            expression=self.index["expression"][row].astype(np.float32),
-            rotation=self.index["rotation"][row].astype(np.float32),
-            translation=np.array([shift[0], -shift[1], np.log(scale[row] / scale[reference])], np.float32),
-            residual=self.index["residual"][row].astype(np.float32),
-            confidence=1.0,
-            trace=Trace(0),
-        )
 
 
 class Scene:

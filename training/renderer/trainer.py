@@ -9,12 +9,11 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
 from live.render.live_network.config import LiveConfig
 from live.render.live_network.model import LivePIRenderer
@@ -50,16 +49,35 @@ class Fakes(NamedTuple):
     final: Tensor
 
 
+def open_board(folder: Path) -> Any:
+    """TensorBoard's writer, or one that forgets where it is not installed (`history.jsonl` keeps what matters)."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return Forgetful()
+    return SummaryWriter(str(folder))
+
+
+class Forgetful:
+    """Stands in for TensorBoard."""
+
+    def add_scalar(self, *_: object) -> None:
+        """Nothing is kept."""
+
+    def flush(self) -> None:
+        """Nothing is waiting."""
+
+
 class Trainer:
     """Owns networks, optimisers and the sample stream.
 
     Args:
         settings: the configuration.
-        data: folder with `nets/`.
+        faces: of the face-recognition network, see `FaceFeatures`.
         device: "cpu" or "cuda".
     """
 
-    def __init__(self, settings: Settings, data: Path, device: str) -> None:
+    def __init__(self, settings: Settings, faces: Path, device: str) -> None:
         self.settings, self.device = settings, torch.device(device)
         torch.set_num_threads(settings.threads)
         torch.manual_seed(1)
@@ -67,7 +85,7 @@ class Trainer:
         self.model = LivePIRenderer(LiveConfig()).to(self.device)
         self.average = copy.deepcopy(self.model).requires_grad_(False).eval()
         self.judges = nn.ModuleDict({"mouth": PatchDiscriminator(2), "eyes": PatchDiscriminator(2)}).to(self.device)
-        self.faces = FaceFeatures(data / settings.face_network).to(self.device).requires_grad_(False)
+        self.faces = FaceFeatures(faces).to(self.device).requires_grad_(False)
         self.optimisers = {
             part: torch.optim.AdamW(
                 getattr(self.model, part).parameters(), settings.learning_rate, (0.9, 0.99), weight_decay=1e-4
@@ -85,7 +103,7 @@ class Trainer:
         elif WARM.is_file():
             self._warm_start()
         self.runs += 1
-        self.board = SummaryWriter(str(settings.folder / "log"))
+        self.board = open_board(settings.folder / "log")
         self.log = (settings.folder / "history.jsonl").open("a")
 
     def _warm_start(self) -> None:
@@ -118,8 +136,7 @@ class Trainer:
         save_weights(self.average, self.settings.folder / "live_pirenderer.safetensors", notes)
 
     def _stream(self, size: int) -> Iterator[Batch]:
-        for batch in CachedSamples(self.settings.cache / str(size), self.runs).batches(self.settings.batch):
-            yield {name: value.to(self.device, non_blocking=True) for name, value in batch.items()}
+        return CachedSamples(self.settings.cache / str(size), self.runs, self.device).batches(self.settings.batch)
 
     def run(self, minutes: float) -> None:
         """Train for `minutes`, then save and return; progress goes to TensorBoard and standard output."""
