@@ -46,7 +46,7 @@ class NotingKernels:
 
 
 def frame_cases(device: ComputeDevice, *, small: bool) -> Iterator[Callable[[], KernelCase]]:
-    """Makers of one case per kernel of `FaceProgram`, in the order of the frame."""
+    """Makers of one case per kernel of `FaceProgram`, in the order of the frame, for an encoder and for the networks."""
     batch, side = (1, 64) if small else (16, 256)
     noting = NotingKernels(device.kernels)
     noted = replace(device, kernels=noting)
@@ -67,7 +67,10 @@ def frame_cases(device: ComputeDevice, *, small: bool) -> Iterator[Callable[[], 
         noting.launches = []
         out = torch.empty((batch, *PixelFormat.I420.shape(side, side)), dtype=torch.uint8, device=where)
         program.draw(inputs, slots, out)
-        draws.append(noting.launches)
+        packed, noting.launches = noting.launches, []
+        program.face.draw(inputs["motion"], slots)  # in RGB, as the networks read it
+        known = {name for name, _, _ in packed}
+        draws.append(packed + [launch for launch in noting.launches if launch[0] not in known])
     if device.is_gpu:
         # The cases run on streams of their own, on what was drawn here.
         torch.cuda.synchronize(where)
