@@ -46,7 +46,7 @@ class NotingKernels:
 
 
 def frame_cases(device: ComputeDevice, *, small: bool) -> Iterator[Callable[[], KernelCase]]:
-    """Makers of one case per kernel of `FaceProgram`, in the order of the frame, for an encoder and for the networks."""
+    """Makers of one case per kernel of `FaceProgram`, in the order of the frame, in both output formats."""
     batch, side = (1, 64) if small else (16, 256)
     noting = NotingKernels(device.kernels)
     noted = replace(device, kernels=noting)
