@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from live.frames import Image
 from live.motion.arkit import ARKIT_INDEX
 from live.motion.openvino_tracker import OpenVinoFaceTracker
 from live.motion.tracker import FaceTracker, TrackedFace, is_picture
+from live.motion.trackers import open_tracker
 
 AnyTracker = FaceTracker | OpenVinoFaceTracker
 MakeTracker = Callable[..., AbstractContextManager[AnyTracker]]
@@ -206,3 +207,24 @@ def test_openvino_agrees_with_mediapipe(task: Path, compiled: dict[str, OpenVino
     assert distance.mean() < 0.03 and distance.max() < 0.10
     assert np.corrcoef(got.landmarks[:, 2], expected.landmarks[:, 2])[0, 1] > 0.98
     assert np.abs(got.blendshapes - expected.blendshapes).mean() < 0.04
+
+
+@pytest.mark.parametrize(("mode", "faces"), [("video", 1), ("image", 3)])
+def test_mediapipe_steps_in_where_openvino_does_not_work(
+    task: Path, portrait: Image, monkeypatch: pytest.MonkeyPatch, mode: str, faces: int
+) -> None:
+    def broken(**_: object) -> None:
+        raise ModelError("OpenVINO has no device here.")
+
+    monkeypatch.setattr("live.motion.openvino_tracker.OpenVinoFaceTracker", broken)
+    with closing(open_tracker(mode)) as tracker:  # type: ignore[arg-type]
+        assert isinstance(tracker, FaceTracker) and (tracker.mode, tracker.max_faces) == (mode, faces)
+        check(tracker.detect_faces(portrait)[0])
+
+
+def test_photos_and_drivers_are_read_by_the_same_tracker(task: Path, portrait: Image) -> None:
+    with closing(open_tracker("image")) as photo, closing(open_tracker()) as driver:
+        assert type(photo) is type(driver)
+        read, driven = photo.detect_faces(portrait)[0], driver.track(portrait)
+        assert driven is not None
+        assert np.abs(read.blendshapes - driven.blendshapes).mean() < 1e-3
