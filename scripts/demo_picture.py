@@ -1,7 +1,8 @@
 """Draws the moving picture of the README: the default portrait speaks the sample, then is posed by sliders.
 
 Example:
-    python scripts/demo_picture.py docs/media/avatar.webp
+    live render --drive live/assets/samples/speech.opus --backend openvino -o /tmp/speech.mp4
+    python scripts/demo_picture.py --speech /tmp/speech.mp4 docs/media/avatar.webp
 """
 
 from __future__ import annotations
