@@ -61,7 +61,7 @@ step() {
 # $batches, $sessions and $workers hold several words on purpose.
 # shellcheck disable=SC2086
 {
-    step machine 20 bash -c "nvidia-smi || true; $python -c '$versions'"
+    step machine 45 bash -c "nvidia-smi || true; $python -c '$versions'"
     step tests 120 "$python" -m pytest -p no:cacheprovider -rfEs $workers -m gpu $tests
     step render 300 "$python" -m live.bench.render_cuda --device $device $batches --budget 290 --out "$results"
     step sessions 80 "$python" -m live.bench.sessions $sessions --out "$results"

@@ -16,11 +16,18 @@ pack=${PACK:-$work/travel}
 shards=${SHARDS:-40}
 export PYTHONUNBUFFERED=1 PYTHONPATH=. OMP_NUM_THREADS=1
 
+# Whatever ends this, the newest weights are brought out; the trainer saves them as it goes.
+bring_out() {
+    [ -n "${OUT:-}" ] && [ -f "$work/run/live_pirenderer.safetensors" ] || return 0
+    mkdir -p "$OUT"
+    cp "$work/run/live_pirenderer.safetensors" "$OUT"/
+    if [ -f "$work/run/history.jsonl" ]; then cp "$work/run/history.jsonl" "$OUT"/; fi
+    find "$work/run" -name '*.png' | sort | tail -n 1 | xargs -r -I{} cp {} "$OUT"/
+}
+(while sleep 20; do bring_out; done) &
+copier=$!
+trap 'kill "$copier" 2>/dev/null || true; bring_out' EXIT
+
 "$python" -m training.renderer.cache --pack "$pack" --out "$work/cache" --shards "$shards" --jobs "$(nproc)" --seconds 120
 "$python" -m training.renderer --pack "$pack" --faces "$pack/face_features.safetensors" --device "$device" \
     --batch "${BATCH:-96}" --minutes "$minutes"
-if [ -n "${OUT:-}" ]; then
-    mkdir -p "$OUT"
-    cp "$work/run/live_pirenderer.safetensors" "$work/run/history.jsonl" "$OUT"/
-    find "$work/run/previews" -name '*.png' | sort | tail -n 1 | xargs -I{} cp {} "$OUT"/
-fi

@@ -35,6 +35,8 @@ from training.renderer.settings import Settings, Stage
 from training.renderer.validation import validate
 
 LARGEST_GRADIENT = 1.0
+SAVE_SECONDS = 90.0
+"""A machine that is lent for minutes may be taken away at any of them."""
 WARM = shipped_weights() / "live_pirenderer.safetensors"
 """Where a machine without a checkpoint begins."""
 PARTS = ("mouth", "eyes", "base")
@@ -140,7 +142,7 @@ class Trainer:
 
     def run(self, minutes: float) -> None:
         """Train for `minutes`, then save and return; progress goes to TensorBoard and standard output."""
-        begun = last_check = time.monotonic()
+        begun = last_check = last_save = time.monotonic()
         terms: dict[str, list[Tensor]] = defaultdict(list)
         size, stream, steps = 0, iter(()), 0
         signal.signal(signal.SIGTERM, self._stop)
@@ -158,6 +160,9 @@ class Trainer:
                 if steps % 50 == 0:
                     self._report(stage, terms, time.monotonic() - begun, steps)
                     terms.clear()
+                if time.monotonic() - last_save > SAVE_SECONDS:
+                    self.save()
+                    last_save = time.monotonic()
                 if time.monotonic() - last_check > 60 * self.settings.minutes_between_checks:
                     self.check(stage)
                     last_check = time.monotonic()

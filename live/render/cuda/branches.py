@@ -28,7 +28,7 @@ class Branches:
     def __init__(self, device: ComputeDevice, count: int) -> None:
         cuda: Any = torch.cuda
         self._device = device.torch_device
-        self._streams = [cuda.Stream(self._device) for _ in range(count - 1)] if device.is_gpu else None
+        self._streams = [cuda.Stream(self._device, priority=-1) for _ in range(count - 1)] if device.is_gpu else None
 
     def run(self, parts: Sequence[Callable[[], Result]]) -> list[Result]:
         """Run the parts and return what they return; the last, best the longest, stays on the caller's stream."""

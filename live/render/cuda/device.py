@@ -67,6 +67,8 @@ def open_device(name: str = "cuda", *, dtype: torch.dtype | None = None) -> Comp
     from live.render.kernels.gpu import GpuKernels
 
     torch.cuda.set_device(index)
+    # Enrolment is float32 and happens once: cuDNN's default would round its inputs to ten bits.
+    torch.backends.cudnn.allow_tf32 = False
     kernels = GpuKernels(index)
     return ComputeDevice(
         torch.device("cuda", index), dtype or torch.float16, kernels, torch.cuda.get_device_name(index)
