@@ -4,7 +4,7 @@
 #
 #   training/renderer/gpu.sh [MINUTES]      default: 6 of training, after about 2 in which samples are drawn
 #
-# Needs torch, numpy, opencv, scipy, numba, pillow, safetensors and tqdm; downloads nothing. Weights (averaged), history
+# Needs torch, numpy, opencv, scipy, numba, pillow and safetensors; downloads nothing. Weights (averaged), history
 # and a preview sheet go to $OUT if it is set; a further call on the same machine resumes. $PYTHON chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ SIDE = 384
 SOURCE_SIDE = 512
 
 
-def encode(image: Image) -> bytes:
+FINE = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
+"""OpenCV's options for pictures that lose next to nothing."""
+
+
+def encode(image: Image, options: Sequence[int] = FINE) -> bytes:
     """A picture as JPEG."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return bytes(cv2.imencode(".jpg", image[..., ::-1], options)[1])
 
 
@@ -53,6 +57,11 @@ class PackedData:
         index["frame_landmarks"] = index["frame_landmarks"].astype(np.float32)  # a small pack has fewer bits
         frames, sources = (np.memmap(folder / f"{name}.bin", np.uint8, "r") for name in ("frames", "sources"))
         return PackedData(frames, sources, index)
+
+    @property
+    def frame_clips(self) -> NDArray[np.intp]:
+        """Number of each packed frame's clip."""
+        return np.searchsorted(self.index["clip_start"], self.index["frame_row"], side="right") - 1
 
     def frame(self, i: int) -> Image:
         """Packed frame `i`, uint8 (384, 384, 3)."""

@@ -112,7 +112,7 @@ class Samples(IterableDataset[dict[str, FloatArray]]):
         self.data = PackedData.open(self.folder)
         self.model = FaceModel.load()
         index = self.data.index
-        frame_clip = np.searchsorted(index["clip_start"], index["frame_row"], side="right") - 1
+        frame_clip = self.data.frame_clips
         source_clip = frame_clip[index["source_frame"]]
         self.by_clip: list[tuple[NDArray[np.intp], NDArray[np.intp]]] = []
         weights = []

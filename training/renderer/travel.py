@@ -14,27 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from live.frames import Image
 from training.renderer.face_features import FaceFeatures
-from training.renderer.pack_format import PackedData
+from training.renderer.pack_format import PackedData, encode
 
 FACES = "face_features.safetensors"
 FRAMES_PER_CLIP = 16
 PORTRAITS_PER_CLIP = 2
-QUALITY = 75
+COARSE = (cv2.IMWRITE_JPEG_QUALITY, 75)
 SMALLER = ("expression", "residual", "identity", "frame_landmarks")
 """What float16 is enough for."""
-
-
-def squeeze(image: Image) -> bytes:
-    """A picture as a small JPEG."""
-    return bytes(cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1])
 
 
 def choose(data: PackedData) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Packed frames and portraits to keep: the first portraits of each clip, and frames at regular steps."""
     index = data.index
-    clips = np.searchsorted(index["clip_start"], index["frame_row"], side="right") - 1
+    clips = data.frame_clips
     frames: list[int] = []
     portraits: list[int] = []
     for clip in np.unique(clips):
@@ -58,7 +52,7 @@ def write(data: PackedData, folder: Path) -> int:
         ("frame", (data.frame(int(i)) for i in tqdm(frames, desc="frames"))),
         ("source", (data.source(int(i)) for i in tqdm(portraits, desc="portraits"))),
     ):
-        files = [squeeze(picture) for picture in pictures]
+        files = [encode(picture, COARSE) for picture in pictures]
         (folder / f"{name}s.bin").write_bytes(b"".join(files))
         index[f"{name}_start"] = np.cumsum([0, *map(len, files)])
     for name in SMALLER:
